@@ -1,0 +1,179 @@
+"""The `.apop` file of an address: where it is, whether it may be trusted, what it holds (apop.5).
+
+Finding and reading it is done as the account, in its home directory, so that links, FIFOs and modes gain nobody
+anything.  Any content is either parsed or a temporary failure.
+"""
+
+import errno
+import posix
+import time
+
+from . import dotqmail, files
+from .errors import Deferred, Refused
+
+# Hundreds of credentials fit; a login does not read for ever (apop.5).
+LARGEST = 65536
+_REGULAR, _TYPE = 0o100000, 0o170000
+_GROUP_AND_OTHERS = 0o077
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+CONTROL = bytes(range(0x20)) + b"\x7f"
+_IN_SCHEME = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
+_PLAIN = (b"PLAIN", b"CLEARTEXT")
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+class Credential:
+    """One line that may open the address.
+
+    scheme: in capitals, `PLAIN` for a bare line too
+    value: what follows the scheme; never shown
+    label: its name for people
+    expires: `YYYY-MM-DD`, from which day on (UTC) it does not count, or empty
+    services: those that it counts for, or None for all
+    """
+
+    __slots__ = ("expires", "label", "scheme", "services", "value")
+
+    def __init__(self, scheme: bytes, value: bytes, label: bytes = b"", expires: bytes = b"",
+                 services: list[bytes] | None = None) -> None:
+        self.scheme = scheme
+        self.value = value
+        self.label = label
+        self.expires = expires
+        self.services = services
+
+    def __repr__(self) -> str:
+        return f"Credential(scheme={self.scheme!r}, label={self.label!r}, value=hidden)"
+
+    @property
+    def secret(self) -> bytes | None:
+        """The password itself where the file holds it, or None: a value of any other scheme is never a text."""
+        return self.value if self.scheme in _PLAIN else None
+
+    def expired(self, now: float) -> bool:
+        """Whether its last day is over.  now: seconds since 1970"""
+        return bool(self.expires) and b"%04d-%02d-%02d" % time.gmtime(now)[:3] >= self.expires
+
+    def serves(self, service: bytes) -> bool:
+        """Whether it counts for this service; an unknown one (empty) is in no list."""
+        return self.services is None or (bool(service) and service in self.services)
+
+
+def find(dash: bytes, ext: bytes) -> tuple[bytes, int]:
+    """The name and the open descriptor of the file that holds this address's password.
+
+    It is `.apop` named like the exact dot-qmail file.  Only where neither of the two is there, the `.apop` beside the
+    default dot-qmail file that governs the address (mapping.md, section 0, rule 2): an address with a dot-qmail file
+    of its own never shares a password by accident.
+
+    Raises Refused (no-file); Deferred: file-unreadable, and those of dotqmail.governing().
+    """
+    exact = dotqmail.suffix(dash, ext)
+    found = _open(b".apop" + exact)
+    if found is None:
+        governing = dotqmail.governing(dash, ext)
+        if governing:
+            suffix, default, descriptor = governing
+            posix.close(descriptor)
+            if default:
+                found = _open(b".apop" + suffix)
+    if found is None:
+        raise Refused("no-file", b"set a password with apoppasswd: %s is not there" % files.here(b".apop" + exact))
+    return found
+
+
+def _open(name: bytes) -> tuple[bytes, int] | None:
+    try:
+        # O_NONBLOCK: a FIFO does not hold us.  Symbolic links are followed: they are a way to share a password.
+        return name, posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise Deferred("file-unreadable", b"make %s a file that its user can read" % files.here(name)) from None
+
+
+def read(path: bytes, descriptor: int, uid: int) -> bytes:
+    """The content of the file, which must be the account's own, and nobody else's to read.
+
+    path: for the remedy that the log tells
+    Raises Deferred: file-type, file-owner, file-mode, file-unreadable, file-too-large.  Closes the descriptor.
+    """
+    try:
+        status = posix.fstat(descriptor)
+        content = files.read(descriptor, LARGEST) if status.st_mode & _TYPE == _REGULAR else b""
+    except OSError:
+        raise Deferred("file-unreadable", b"see why %s cannot be read" % path) from None
+    if status.st_mode & _TYPE != _REGULAR:
+        raise Deferred("file-type", b"put a regular file in the place of %s" % path)
+    if status.st_uid != uid:
+        raise Deferred("file-owner", b"chown %d %s" % (uid, path))
+    if status.st_mode & _GROUP_AND_OTHERS:
+        raise Deferred("file-mode", b"chmod 600 %s" % path)
+    if len(content) > LARGEST:
+        raise Deferred("file-too-large", b"shorten %s to 65536 bytes" % path)
+    return content
+
+
+def parse(content: bytes) -> list[Credential]:
+    """The credentials of a file, in its order.  No credential at all means that there is no password.
+
+    The first line is the password; later ones must name a scheme.  An empty value is no credential.
+    Raises Deferred (file-malformed), whose remedy names the line.
+    """
+    if b"\0" in content:
+        raise _malformed(1 + content[: content.index(b"\0")].count(b"\n"), b"it holds a NUL")
+    *ended, last = content.split(b"\n")
+    lines = [line.removesuffix(b"\r") for line in ended] + [last]
+    credentials = []
+    for number, line in enumerate(lines, 1):
+        if line and (number == 1 or not line.startswith(b"#")):
+            credential = _credential(number, line)
+            if credential.value:
+                credentials.append(credential)
+    return credentials
+
+
+def scheme_of(line: bytes) -> tuple[bytes, bytes] | None:
+    """The scheme, in capitals, that a line begins with, and what follows it; None for a bare line."""
+    name, brace, value = line[1:].partition(b"}")
+    if line.startswith(b"{") and name and brace and not name.translate(None, _IN_SCHEME):
+        return name.upper(), value
+    return None
+
+
+def _credential(number: int, line: bytes) -> Credential:
+    found = scheme_of(line)
+    if not found:
+        if number > 1:
+            raise _malformed(number, b"behind the first line, each password needs its {SCHEME}")
+        if line != line.translate(None, CONTROL):
+            raise _malformed(number, b"it holds a control character")
+        return Credential(b"PLAIN", line)
+    scheme, rest = found
+    value, *words = rest.split(b"\t")
+    attributes: dict[bytes, bytes] = {}
+    for word in words:
+        key, equals, attribute = word.partition(b"=")
+        if not equals or key in attributes:
+            raise _malformed(number, b"each TAB must be followed by another key=value")
+        attributes[key] = attribute
+    if any(part != part.translate(None, CONTROL) for part in (value, *words)):
+        raise _malformed(number, b"it holds a control character")
+    expires = attributes.get(b"expires")
+    if expires is not None and not _is_date(expires):
+        raise _malformed(number, b"expires= needs a date like 2030-12-31")
+    services = attributes.get(b"for")
+    return Credential(scheme, value, attributes.get(b"label", b""), expires or b"",
+                      None if services is None else services.split(b","))
+
+
+def _malformed(number: int, why: bytes) -> Deferred:
+    return Deferred("file-malformed", b"mend line %d of the .apop file: %s" % (number, why))
+
+
+def _is_date(text: bytes) -> bool:
+    year, month, day = text[:4], text[5:7], text[8:]
+    if len(text) != 10 or text[4:5] + text[7:8] != b"--" or not (year + month + day).isdigit():
+        return False
+    leap = int(year) % 4 == 0 and (int(year) % 100 != 0 or int(year) % 400 == 0)
+    return 1 <= int(month) <= 12 and 1 <= int(day) <= _DAYS[int(month) - 1] + (leap and int(month) == 2)

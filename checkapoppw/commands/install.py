@@ -1,0 +1,176 @@
+"""`make install`: lay the package, its commands and its manual pages out below a prefix, byte-compiled.
+
+The login is made quick here.  Looking for a module costs Python more than loading it, so all modules of a login go
+into the byte code of one, checkapoppw_login.  Its source does the same with ordinary imports, and is what runs where
+the byte code is of another version than the interpreter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import importlib.util
+import itertools
+import marshal
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import CodeType
+
+PACKAGE = Path(__file__).parent.parent
+SOURCE = PACKAGE.parent
+_LONGEST_INTERPRETER = 120  # of the 127 bytes that older kernels read of a script's first line
+
+# Each after those that it imports.
+LOGIN_MODULES = (
+    "errors", "files", "settings", "hints", "request", "control", "cdb", "users", "dotqmail", "apopfile",
+    "mechanisms", "log", "process", "main",
+)
+
+# No entry point of the package: such a stub imports outside of any guard, where an exception makes Python exit 1,
+# which a caller reads as a wrong password, and print to descriptor 2, which may be the client's.
+CHECKAPOPPW = """\
+#!{python} -IS
+# checkapoppw: see checkapoppw(8).  Whatever goes wrong is a temporary failure.
+try:
+    import sys
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, {library!r})
+    from checkapoppw_login import main
+    main(sys.argv)
+finally:
+    import posix
+    posix._exit(111)
+"""
+
+APOPPASSWD = """\
+#!{python} -IS
+# apoppasswd: see apoppasswd(1)
+import sys
+sys.path.insert(0, {library!r})
+from checkapoppw.commands.apoppasswd import main
+main()
+"""
+
+LOGIN_SOURCE = """\
+# What a login imports.  The byte code of this file holds it all; see checkapoppw/commands/install.py.
+from checkapoppw.main import main
+"""
+
+# Becomes the byte code of checkapoppw_login; "MODULES" stands for the pairs of name and code.
+_LOADER = """\
+import gc, sys
+gc.disable()  # a login is over before there is anything to collect
+module = type(sys)
+package = sys.modules["checkapoppw"] = module("checkapoppw")
+package.__path__ = []
+for name, code in "MODULES":
+    new = module("checkapoppw." + name)
+    new.__package__ = "checkapoppw"
+    sys.modules[new.__name__] = new
+    setattr(package, name, new)
+    exec(code, new.__dict__)
+main = new.main
+"""
+
+
+def login_code() -> CodeType:
+    """The code of checkapoppw_login: every module of a login, and what puts them in place."""
+    modules = tuple((name, _compiled((PACKAGE / f"{name}.py").read_text(), f"{name}.py")) for name in LOGIN_MODULES)
+    loader = _compiled(_LOADER, "checkapoppw_login.py")
+    return loader.replace(co_consts=tuple(modules if value == "MODULES" else value for value in loader.co_consts))
+
+
+def _compiled(source: str, name: str) -> CodeType:
+    # Without docstrings, and with annotations as texts: neither is read by a login.
+    return compile(source, name, "exec", flags=annotations.compiler_flag, dont_inherit=True, optimize=2)
+
+
+def write_login(library: Path) -> None:
+    """Write checkapoppw_login.py and its byte code into a directory.
+
+    The byte code does not depend on the time or the text of the source (PEP 552, unchecked), only on the version of
+    the interpreter.
+    """
+    source = library / "checkapoppw_login.py"
+    source.write_text(LOGIN_SOURCE)
+    compiled = Path(importlib.util.cache_from_source(str(source)))
+    compiled.parent.mkdir(exist_ok=True)
+    unchecked = (0b01).to_bytes(4, "little")
+    text_hash = importlib.util.source_hash(LOGIN_SOURCE.encode())
+    compiled.write_bytes(importlib.util.MAGIC_NUMBER + unchecked + text_hash + marshal.dumps(login_code()))
+
+
+def install(prefix: Path, root: str, python: str, pip: str) -> None:
+    """Install below `root` + prefix, for a use below prefix, readable to all whatever the umask.
+
+    root: where the files are gathered for a package, else empty (DESTDIR)
+    python: the interpreter that the commands start
+    pip: an interpreter whose pip brings what the commands for people import
+    Raises ValueError for an interpreter that no script can name.
+    """
+    if not python.startswith("/") or len(python) > _LONGEST_INTERPRETER or python.split() != [python]:
+        raise ValueError(f"PYTHON must be a short absolute path without blanks, not {python!r}")
+    os.umask(0o022)
+    uninstall(prefix, root)
+    library = prefix / "lib" / "checkapoppw"
+    target = Path(f"{root}{library}")
+    needed = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["dependencies"]
+    fetch = [pip, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(target), *needed]
+    subprocess.run(fetch, check=True)
+    shutil.copytree(PACKAGE, target / "checkapoppw", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    compileall.compile_dir(target, quiet=1, stripdir=root or None)
+    write_login(target)
+    for path in (target, *target.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    commands, manuals = _places(prefix, root)
+    for command, text in commands.items():
+        command.parent.mkdir(parents=True, exist_ok=True)
+        command.write_text(text.format(python=python, library=str(library)))
+        command.chmod(0o755)
+    for manual in manuals:
+        manual.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(SOURCE / "man" / manual.name, manual)
+
+
+def uninstall(prefix: Path, root: str) -> None:
+    """Remove what install() put there; whatever else is below prefix stays."""
+    shutil.rmtree(Path(f"{root}{prefix}") / "lib" / "checkapoppw", ignore_errors=True)
+    for path in itertools.chain(*_places(prefix, root)):
+        path.unlink(missing_ok=True)
+
+
+def _places(prefix: Path, root: str) -> tuple[dict[Path, str], list[Path]]:
+    # The commands with the texts of their scripts, and the manual pages.
+    base = Path(f"{root}{prefix}")
+    commands = {base / "bin" / "checkapoppw": CHECKAPOPPW, base / "bin" / "apoppasswd": APOPPASSWD}
+    pages = sorted((SOURCE / "man").iterdir())
+    return commands, [base / "share" / "man" / f"man{page.suffix[1:]}" / page.name for page in pages]
+
+
+def main() -> None:
+    """Read the command line that the Makefile gives, and install or uninstall."""
+    parser = argparse.ArgumentParser(prog="make install", description="Install or uninstall below a prefix.")
+    parser.add_argument("action", choices=["install", "uninstall"])
+    parser.add_argument("--prefix", type=Path, required=True)
+    parser.add_argument("--root", default="", metavar="DESTDIR")
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--pip", default=sys.executable)
+    wanted = parser.parse_args()
+    prefix = wanted.prefix.absolute()
+    if wanted.action == "uninstall":
+        uninstall(prefix, wanted.root)
+        return
+    try:
+        install(prefix, wanted.root, wanted.python, wanted.pip)
+    except (ValueError, OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"make install: {error}")
+    print(f"Installed in {prefix}: bin/checkapoppw, bin/apoppasswd, their modules and manual pages")
+
+
+if __name__ == "__main__":
+    main()

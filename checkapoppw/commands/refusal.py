@@ -1,0 +1,11 @@
+"""What a command says when it does not do as asked."""
+
+
+class Refusal(Exception):
+    """A request that is refused (exit code 1).  Its text goes to the user as it is, and holds no secret."""
+
+
+def shown(name: bytes) -> str:
+    """A file name for people: readable where it is text, and never a control sequence for their terminal."""
+    text = name.decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)

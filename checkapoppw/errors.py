@@ -1,0 +1,50 @@
+"""How a login can end otherwise than well, and with which exit code of the checkpassword interface.
+
+Every error names its reason, one of the words that checkapoppw(8) lists, and, where somebody can mend the cause,
+the remedy.  Both go to the log, so neither may ever hold a secret.
+"""
+
+import errno
+
+
+class LoginError(Exception):
+    """A login that does not succeed.  Temporary (111) unless a subclass says otherwise, so that forgetting is safe.
+
+    reason: the reason code, a word of checkapoppw(8)
+    remedy: what an administrator or the user can do about it; bytes from outside in it are escaped by the log
+    """
+
+    code = 111
+    result = "deferred"
+
+    def __init__(self, reason: str, remedy: bytes = b"") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class Refused(LoginError):
+    """The login is not to be let in: exit code 1, the same for every cause."""
+
+    code = 1
+    result = "refused"
+
+
+class Misused(LoginError):
+    """The caller or a setting is at fault: exit code 2."""
+
+    code = 2
+    result = "misused"
+
+
+class Deferred(LoginError):
+    """It cannot be told now; a later try may succeed: exit code 111."""
+
+
+# The errors that qmail takes for passing ones (error_temp.c; EPROCLIM and EUSERS' kin that Linux lacks left out).
+TEMPORARY = frozenset((
+    errno.EINTR, errno.ENOMEM, errno.ETXTBSY, errno.EIO, errno.ETIMEDOUT, errno.EWOULDBLOCK, errno.EAGAIN,
+    errno.EDEADLK, errno.EBUSY, errno.ENFILE, errno.EMFILE, errno.EFBIG, errno.ENOSPC, errno.ENETDOWN,
+    errno.ENETUNREACH, errno.ENETRESET, errno.ECONNABORTED, errno.ECONNRESET, errno.ENOBUFS, errno.ETOOMANYREFS,
+    errno.ECONNREFUSED, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EUSERS, errno.EDQUOT, errno.ESTALE, errno.ENOLCK,
+))

@@ -1,0 +1,133 @@
+"""Whether a response proves the password: PLAIN, APOP and CRAM-MD5.  Pure: bytes in, a verdict out.
+
+The procedure, and what each step keeps out, is that of callers.md, section 3: a digest counts only for a challenge
+that is fresh and our caller's own, a stored value is compared as text only where the file says that it is one, and
+every comparison takes the same time whatever it finds.
+"""
+
+from _md5 import md5  # not hashlib: that one loads OpenSSL
+from _operator import _compare_digest as same  # what hmac.compare_digest is
+
+from . import request as fd3
+from .errors import Deferred, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .apopfile import Credential
+    from .request import Request
+
+_BLOCK = 64  # bytes; MD5's block, B in RFC 2104 section 2
+
+
+class Circumstances:
+    """What a response is judged by besides the secret.
+
+    mechanisms: those that are permitted
+    service: `smtp`, `pop3`, `imap` or empty
+    now: seconds since 1970
+    max_age: seconds that a challenge's time may differ from now, either way; 0 for any
+    parent: the process that a challenge must name, or None for any
+    """
+
+    __slots__ = ("max_age", "mechanisms", "now", "parent", "service")
+
+    def __init__(self, mechanisms: tuple[str, ...], service: bytes, now: float, max_age: int,
+                 parent: int | None) -> None:
+        self.mechanisms = mechanisms
+        self.service = service
+        self.now = now
+        self.max_age = max_age
+        self.parent = parent
+
+
+def attempts(request: "Request", around: Circumstances) -> tuple[list[str], str]:
+    """The mechanisms that the response may be tried as, in order, and, where one is ruled out, the reason.
+
+    A challenge in the first place leaves no other reading: what is with it is never tried as a password.
+    """
+    tries, why = [], ""
+    if request.challenge is not None:
+        # No caller writes APOP with the challenge first.
+        digests = ("cram-md5",) if request.order == "cr" else ("cram-md5", "apop")
+        tries = [name for name in digests if name in around.mechanisms]
+        why = _unfit(request.challenge, around) if tries else "mechanism-off"
+        if why:
+            tries = []
+    if request.order != "cr":
+        if "plain" in around.mechanisms:
+            tries.append("plain")
+        elif not tries:
+            why = why or "mechanism-off"
+    return tries, why
+
+
+def _unfit(challenge: bytes, around: Circumstances) -> str:
+    # Against replay: a remote client can pass off a pair that it once captured as one of this session, with a NUL in
+    # an AUTH LOGIN answer, and a challenge of the future is as forged as one of the past.
+    if around.parent is not None and fd3.challenge_pid(challenge) != b"%d" % around.parent:
+        return "foreign-challenge"
+    if around.max_age:
+        made = fd3.challenge_time(challenge)
+        if made is None or abs(int(around.now) - made) > around.max_age:
+            return "stale-challenge"
+    return ""
+
+
+def verify(request: "Request", credentials: "list[Credential]", around: Circumstances) -> "tuple[str, Credential]":
+    """The mechanism and the credential by which the response opens the address.
+
+    Every credential that counts is tried, also behind one that matches, so that the time tells nothing.
+
+    Raises Refused with the reason (wrong-password, no-password, expired, other-service, mechanism-off,
+    stale-challenge, foreign-challenge), or Deferred (unknown-scheme) where none matches and there is one that this
+    program cannot verify.
+    """
+    tries, why = attempts(request, around)
+    if not tries:
+        raise Refused(why, _REMEDIES.get(why, b""))
+    if not credentials:
+        raise Refused("no-password", b"set one with apoppasswd")
+    current = [one for one in credentials if not one.expired(around.now)]
+    usable = [one for one in current if one.serves(around.service)]
+    if not usable:
+        raise Refused("other-service" if current else "expired", b"set another password with apoppasswd")
+    opened = [(name, one) for one in usable for name in tries if _proves(name, request, one.secret)]
+    if opened:
+        return opened[0]
+    for one in usable:
+        if one.secret is None:
+            raise Deferred("unknown-scheme", b"set the password anew with apoppasswd: {%s} is unknown here" % one.scheme)
+    why = why or "wrong-password"
+    raise Refused(why, _REMEDIES.get(why, b""))
+
+
+_REMEDIES = {
+    "mechanism-off": b"see CHECKAPOPPW_MECHANISMS and the caller's SMTPAUTHMETHOD, AUTH and TCPLOCALPORT",
+    "foreign-challenge": b"an attack, or a program stands between: then set CHECKAPOPPW_STRICT_PID=0",
+    "stale-challenge": b"an attack, or the clock is wrong: see CHECKAPOPPW_MAX_AGE",
+}
+
+
+def _proves(mechanism: str, request: "Request", secret: bytes | None) -> bool:
+    if secret is None:
+        return False
+    if mechanism == "plain":
+        return same(request.response, secret)
+    challenge = request.challenge or b""
+    return same(request.response, apop(challenge, secret) if mechanism == "apop" else cram_md5(challenge, secret))
+
+
+def apop(challenge: bytes, secret: bytes) -> bytes:
+    """The digest of RFC 1939 section 7: MD5 over the challenge, angle brackets included, and the secret."""
+    return md5(challenge + secret).hexdigest().encode()
+
+
+def cram_md5(challenge: bytes, secret: bytes) -> bytes:
+    """The digest of RFC 2195 section 2: HMAC-MD5 (RFC 2104) over the challenge, keyed with the secret."""
+    key = int.from_bytes((secret if len(secret) <= _BLOCK else md5(secret).digest()).ljust(_BLOCK, b"\0"), "big")
+    inner = md5(_padded(key, b"\x36") + challenge).digest()
+    return md5(_padded(key, b"\x5c") + inner).hexdigest().encode()
+
+
+def _padded(key: int, pad: bytes) -> bytes:
+    return (key ^ int.from_bytes(pad * _BLOCK, "big")).to_bytes(_BLOCK, "big")

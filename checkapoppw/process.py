@@ -1,0 +1,178 @@
+"""This process: guarded while it decides, then the account for good, then the next program.
+
+The order within become() and run() is the security of both.
+"""
+
+import _signal
+import errno
+import posix
+import sys
+import time
+
+from . import files
+from .errors import Deferred
+from .users import Account
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+# A caller that never closes descriptor 3, or a dead file server, must not keep us for ever (callers.md, rule 7).
+PATIENCE = 25  # seconds
+# Below any core file's size, and the one value at which the kernel does not start a crash handler either (core(5)).
+_NO_CORE = 1
+_core_limits: list[int] = []  # as they were, where they had to be changed
+_LARGEST_ENVIRONMENT = 1 << 23  # bytes; more than execve(2) takes with any stack limit below 32 MB
+# What Python's start puts into LC_CTYPE in a C locale (PEP 538)
+_COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
+# djb's pathexec tries the next directory after these, and gives up after any other but ENOENT.
+_PASSED_OVER = (errno.EACCES, errno.EPERM, errno.EISDIR)
+
+
+def guard() -> None:
+    """See to it that this process ends: by SIGALRM in 25 seconds at the latest, by SIGINT at once; without a core.
+
+    The default actions, since a Python handler would run only between two steps, and might print.
+    """
+    _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGALRM])
+    _signal.alarm(PATIENCE)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    _forbid_core()
+
+
+def _forbid_core() -> None:
+    # The kernel makes no core file of a process whose effective ids have changed, up to its next exec (prctl(2),
+    # PR_SET_DUMPABLE).  Who may not change them has the limit, which has to be given back.
+    gid = posix.getegid()
+    try:
+        posix.setegid(gid ^ 1)
+        posix.setegid(gid)
+    except OSError:
+        import resource
+
+        _core_limits[:] = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (min(_NO_CORE, _core_limits[1]), _core_limits[1]))
+
+
+def _allow_core() -> None:
+    if _core_limits:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (_core_limits[0], _core_limits[1]))
+
+
+def become(account: Account) -> None:
+    """Take on the account's ids for good: groups, gid, uid, in that order, then prove that they stay.
+
+    The supplementary groups are exactly the account's gid, as in qmail-lspawn (prot.c).  A caller that is not root
+    can only be the account already; it keeps its groups.
+    Raises Deferred: not-root, or ids-kept where the kernel does not do as told.
+    """
+    own = posix.geteuid()
+    if own and own != account.uid:
+        raise Deferred("not-root", b"start checkapoppw as root: uid %d cannot become uid %d" % (own, account.uid))
+    gid = posix.getegid() if own else account.gid
+    try:
+        if not own:
+            posix.setgroups([gid])
+        posix.setresgid(gid, gid, gid)
+        posix.setresuid(account.uid, account.uid, account.uid)
+    except OSError:
+        raise Deferred("ids-kept", b"start checkapoppw with the right to change its ids") from None
+    # glibc and the kernel are trusted, security modules and user namespaces less so.
+    held = (posix.getresuid(), posix.getresgid())
+    if held != ((account.uid,) * 3, (gid,) * 3) or (not own and posix.getgroups() != [gid]) or _regains(gid):
+        raise Deferred("ids-kept", b"start checkapoppw without capabilities and securebits")
+
+
+def _regains(gid: int) -> bool:
+    # gid 0 may be the account's own (qmail accepts it); uid 0 never is.
+    for change in (posix.setresuid, posix.setresgid) if gid else (posix.setresuid,):
+        try:
+            change(0, 0, 0)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def inherited_lc_ctype(environ: dict[bytes, bytes]) -> bytes | None:
+    """LC_CTYPE as our caller set it, or None where it did not.
+
+    Python itself adds one in a C locale; what it found stands in /proc/self/environ, which only its owner can read,
+    so this comes before become().
+    """
+    value = environ.get(b"LC_CTYPE")
+    if value in _COERCED:
+        try:
+            descriptor = posix.open(b"/proc/self/environ", posix.O_RDONLY)
+        except OSError:
+            return value  # no /proc: it may be the caller's
+        with_nul = b"\0" + files.read(descriptor, _LARGEST_ENVIRONMENT)
+        _, found, rest = with_nul.partition(b"\0LC_CTYPE=")
+        value = rest.partition(b"\0")[0] if found else None
+    return value
+
+
+def environment(environ: dict[bytes, bytes], account: Account, maildir: bytes | None,
+                lc_ctype: bytes | None) -> dict[bytes, bytes]:
+    """What the next program finds in its environment: the caller's, but for what the login decides.
+
+    EXT is there for an extension address, an empty extension included; MAILDIR where the address has one.
+    """
+    ours = {
+        b"USER": account.user,
+        b"HOME": account.home,
+        b"SHELL": account.shell,
+        b"EXT": account.ext if account.is_extension else None,
+        b"MAILDIR": maildir,
+        b"LC_CTYPE": lc_ctype,
+    }
+    # execve refuses a variable without a name.
+    kept = {name: value for name, value in environ.items() if name and name not in ours}
+    return kept | {name: value for name, value in ours.items() if value is not None}
+
+
+def run(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
+    """Become the program: signals and limits as they are by default, the name looked up as djb's pathexec does.
+
+    Raises Deferred (exec-failed) if it cannot be run, this process being guarded again.
+    """
+    _allow_core()
+    # Python ignores both from its start, and ignored signals stay ignored across exec.
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
+    _signal.alarm(0)
+    program = argv[0].encode(sys.getfilesystemencoding(), "surrogateescape")
+    _execute(program, argv, environ)
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_IGN)
+    guard()
+    raise Deferred("exec-failed", b"see why %s cannot be run" % program)
+
+
+def wait_out(delay: float, start: float) -> None:
+    """Sleep until a whole multiple of the delay has gone by, so that the time of an answer tells nothing.
+
+    delay, start: seconds; the latter by the monotonic clock
+    """
+    _signal.alarm(0)  # the verdict is made, and the longest delay is longer than our patience
+    if delay:
+        time.sleep(delay - (time.monotonic() - start) % delay)
+
+
+def _execute(program: bytes, argv: list[str], environ: dict[bytes, bytes]) -> None:
+    # pathexec_run.c; returns where the program cannot be run
+    paths = [program]
+    if b"/" not in program:
+        paths = [(part or b".") + b"/" + program for part in environ.get(b"PATH", b"/bin:/usr/bin").split(b":")]
+    for path in paths:
+        try:
+            posix.execve(path, argv, environ)
+        except ValueError:
+            return  # an empty name: Python refuses it before the kernel could
+        except OSError as error:
+            if error.errno != errno.ENOENT and error.errno not in _PASSED_OVER:
+                return

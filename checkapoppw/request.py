@@ -1,0 +1,121 @@
+"""Descriptor 3: what the caller says, read within bounds and taken apart.
+
+Any bytes give a Request, a refusal or a misuse, and nothing else.  Which field is the response and which the
+challenge is told by their shapes alone, and no string has both (callers.md, section 3).
+"""
+
+from . import files
+from .errors import Deferred, Misused, Refused
+
+# "checkpassword reads descriptor 3 through end of file ... There is no more than 512 bytes of data before end of
+# file" (cr.yp.to/checkpwd/interface.html)
+LIMIT = 512
+
+# Printable ASCII but for the space and the angle brackets (RFC 822 msg-id as qmail-popup and qmail-smtpd make it)
+_IN_CHALLENGE = bytes(byte for byte in range(0x21, 0x7F) if byte not in b"<>")
+_HEX = b"0123456789abcdef"
+_DIGITS = b"0123456789"
+
+
+class Request:
+    """One login as the caller put it.
+
+    login: the name that the client gave
+    response: what the client answered: the password, or the digest of challenge and password; never shown
+    challenge: what the caller had asked, angle brackets included, or None where the data has no digest
+    order: `rc` (response first, as qmail-popup writes), `cr` (challenge first), or `-` without a digest
+    fields: how many there were
+    note: what is odd about them, or `-`
+    """
+
+    __slots__ = ("challenge", "fields", "login", "note", "order", "response")
+
+    def __init__(self, login: bytes, response: bytes, fields: int, challenge: bytes | None = None,
+                 order: str = "-", note: str = "-") -> None:
+        self.login = login
+        self.response = response
+        self.fields = fields
+        self.challenge = challenge
+        self.order = order
+        self.note = note
+
+    def __repr__(self) -> str:
+        return f"Request(login={self.login!r}, fields={self.fields}, order={self.order!r}, response=hidden)"
+
+
+def read(descriptor: int = 3) -> bytes:
+    """Read the descriptor to its end, and close it.
+
+    Raises Refused (too-long) over 512 bytes, as checkpassword does, and Deferred (fd3-unreadable).
+    """
+    try:
+        data = files.read(descriptor, LIMIT)
+    except OSError:
+        raise Deferred("fd3-unreadable", b"start checkapoppw from a program that speaks checkpassword") from None
+    if len(data) > LIMIT:
+        raise Refused("too-long")
+    return data
+
+
+def parse(data: bytes, indimail: bool = False) -> Request:
+    """Take the data of descriptor 3 apart.
+
+    Four or more fields are what a NUL injected through AUTH LOGIN looks like; they are plaintext only, unless they
+    are exactly the four that indimail-mta writes, and are expected.
+
+    Raises Misused (bad-input) for data that no caller writes, Refused for an empty login or response, or for an
+    indimail method other than PLAIN, LOGIN and CRAM-MD5.
+    """
+    fields = data.split(b"\0")
+    if fields.pop() or len(fields) < 2:
+        raise Misused("bad-input", b"start checkapoppw from a program that speaks checkpassword")
+    login, second = fields[:2]
+    if not login:
+        raise Refused("empty-login")
+    if not second:
+        raise Refused("empty-password")
+    if indimail and len(fields) > 3:
+        return _indimail(fields)
+    if len(fields) == 3:
+        third = fields[2]
+        if _is_response(second) and _is_challenge(third):
+            return Request(login, second, 3, third, "rc")
+        if _is_challenge(second) and _is_response(third):
+            return Request(login, third, 3, second, "cr")
+    return Request(login, second, len(fields), note="extra-fields" if len(fields) > 3 else "-")
+
+
+def _indimail(fields: list[bytes]) -> Request:
+    # indimail-mta's qmail-smtpd.c: 1 LOGIN, 2 PLAIN, 3 CRAM-MD5 with the challenge first, higher ones other digests
+    login, second, third, method = fields[0], fields[1], fields[2], fields[3:]
+    if method in ([b"\1"], [b"\2"]):
+        return Request(login, second, 4)
+    if method == [b"\3"] and _is_challenge(second) and _is_response(third):
+        return Request(login, third, 4, second, "cr")
+    raise Refused("indimail-form")
+
+
+def _is_challenge(field: bytes) -> bool:
+    inner = field[1:-1]
+    return field[:1] == b"<" and field[-1:] == b">" and b"@" in inner[1:-1] and not inner.translate(None, _IN_CHALLENGE)
+
+
+def _is_response(field: bytes) -> bool:
+    # RFC 1939 section 7 and RFC 2195 section 2: 16 octets as lower-case hexadecimal digits
+    return len(field) == 32 and not field.translate(None, _HEX)
+
+
+def challenge_time(challenge: bytes) -> int | None:
+    """The Unix time in a challenge `<pid.time@host>` or `<pid.time.more@host>`, or None where it has none.
+
+    All surveyed callers write it, on this very host (callers.md, section 3, step 6).
+    """
+    process, _, rest = challenge[1:].partition(b".")
+    after = rest.lstrip(_DIGITS)
+    digits = rest[: len(rest) - len(after)]
+    return int(digits) if process.isalnum() and digits and after[:1] in (b".", b"@") else None
+
+
+def challenge_pid(challenge: bytes) -> bytes:
+    """What stands before a challenge's first dot: the number of the process that made it."""
+    return challenge[1:].partition(b".")[0]
