@@ -47,13 +47,13 @@ def login(argv: list[str], settings: Settings, log: Log, entry: "Entry") -> dict
     Raises LoginError.
     """
     environ = dict(posix.environ)
+    entry.update({shown: environ.get(name, b"") for name, shown in hints.LOGGED})
+    settings.read(environ)
     if len(argv) < 2:
         raise Misused("no-program", b"usage: checkapoppw prog [arg ...]")
-    settings.read(environ)
     data = request.read()
     log.open(settings.log)
 
-    entry.update({shown: environ.get(name, b"") for name, shown in hints.LOGGED})
     asked = request.parse(data, settings.indimail)
     entry.update(login=asked.login, order=asked.order, fields=asked.fields, note=asked.note)
 

@@ -52,8 +52,9 @@ def _forbid_core() -> None:
     except OSError:
         import resource
 
-        _core_limits[:] = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, (min(_NO_CORE, _core_limits[1]), _core_limits[1]))
+        soft, hard = _core_limits[:] = resource.getrlimit(resource.RLIMIT_CORE)
+        if soft:  # RLIM_INFINITY is a negative number
+            resource.setrlimit(resource.RLIMIT_CORE, (_NO_CORE, hard))
 
 
 def _allow_core() -> None:

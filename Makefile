@@ -1,0 +1,64 @@
+# checkapoppw: `make demo' and `make test' do all of their own set-up; see README.auth-ext.
+
+PREFIX = /usr/local
+PYTHON = /usr/bin/python3
+DESTDIR =
+VENV = .venv
+
+# Recipes take these from the environment, as they were given, so that any path will do.
+export INTO := $(value PREFIX)
+export WITH := $(value PYTHON)
+export ROOT := $(value DESTDIR)
+
+.PHONY: help demo test bench lint install uninstall clean
+
+help:
+	@echo 'make demo       see it at work: passwords set, logins accepted and refused'
+	@echo 'make test       run all tests'
+	@echo 'make bench      what a login costs, as ratios'
+	@echo 'make lint       ruff, mypy and the manual pages'
+	@echo 'make install    [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
+	@echo 'make uninstall  [PREFIX=/usr/local] [DESTDIR=]'
+
+demo: $(VENV)/.demo
+	@$(VENV)/bin/python -m examples.demo
+
+test: $(VENV)/.test
+	$(VENV)/bin/python -m pytest
+
+bench: $(VENV)/.test
+	$(VENV)/bin/python -m bench
+
+lint: $(VENV)/.test
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m mypy
+	mandoc -T lint -W warning man/*
+
+install: $(VENV)/.pip
+	@"$$WITH" -B -X no_debug_ranges -m checkapoppw.commands.install install --prefix "$$INTO" --root "$$ROOT" \
+		--python "$$WITH" --pip $(VENV)/bin/python
+
+uninstall:
+	@"$$WITH" -B -m checkapoppw.commands.install uninstall --prefix "$$INTO" --root "$$ROOT"
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The virtual environment, in steps; each is done anew when what it depends on changes.
+
+$(VENV)/.pip:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or later is needed'; exit 1; }
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || if [ "$$(id -u)" = 0 ]; \
+		then apt-get -qq update && apt-get -qq install -y python3-venv; \
+		else echo 'python3-venv is missing; install it with: sudo apt-get install python3-venv'; exit 1; fi
+	python3 -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.pip pyproject.toml
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.pip pyproject.toml
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@

@@ -1,0 +1,75 @@
+"""What tests share: the installed programs, and throwaway hosts that every uid can reach."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .host import Host
+
+SOURCE = Path(__file__).parent.parent
+
+
+def interpreter() -> str:
+    """The system's Python where it is one of ours, as that is what people install for; else the one of the tests."""
+    system = "/usr/bin/python3"
+    asked = subprocess.run([system, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], check=False)
+    return system if asked.returncode == 0 else os.path.realpath(sys.executable)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests that need root say so, and fail where CI has to have it."""
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        if os.environ.get("CI"):
+            pytest.fail("needs root, which CI is to have")
+        pytest.skip("needs root")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Path]:
+    """A directory that every uid can enter, unlike pytest's own."""
+    path = Path(tempfile.mkdtemp(prefix="checkapoppw-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prefix(shared: Path) -> Path:
+    """Where `make install` has put everything, under a path that a careless script would stumble over."""
+    path = shared / "it's a \"$HOME\" \\ prefix"
+    subprocess.run(
+        ["make", "--no-print-directory", "install", f"PREFIX={path}", f"PYTHON={interpreter()}"],
+        cwd=SOURCE, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.umask(0o077) and None,
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def program(prefix: Path) -> Path:
+    """The installed checkapoppw."""
+    return prefix / "bin" / "checkapoppw"
+
+
+@pytest.fixture
+def host(shared: Path, program: Path) -> Iterator[Host]:
+    """A host without accounts."""
+    base = Path(tempfile.mkdtemp(dir=shared))
+    base.chmod(0o755)
+    yield Host(base, program)
+    shutil.rmtree(base)
+
+
+# Any account will do that is not root; by a root's run one that nobody else has.
+UID = os.geteuid() or 61234
+
+
+@pytest.fixture
+def joe(host: Host) -> Path:
+    """The home of joe on the host, whose password is tanstaaf."""
+    return host.account("joe", UID, b"tanstaaf")
