@@ -209,10 +209,12 @@ def test_program_runs_in_the_home(host: Host, joe: Path) -> None:
 def test_descriptors_of_the_program(host: Host, joe: Path) -> None:
     """The program has its descriptors 0, 1, 2 and those that others left open, and none of ours."""
     reader, writer = os.pipe()
-    listed = ["readlink", *(f"/proc/self/fd/{number}" for number in range(64))]
-    assert host.login(RIGHT, listed).output.count(b"\n") == 3
-    login = host.login(RIGHT, listed, {"CHECKAPOPPW_LOG": "fd:9"}, before=lambda: os.dup2(writer, 9) and None)
-    assert login.output.count(b"\n") == 3
+    listed = ["/usr/bin/readlink", *(f"/proc/self/fd/{number}" for number in (*range(3), *range(4, 64)))]
+    with_3 = [*listed, "/proc/self/fd/3"]
+    inherited = host.login(RIGHT, listed, program=["/usr/bin/env"]).output.count(b"\n")
+    assert host.login(RIGHT, with_3).output.count(b"\n") == inherited
+    login = host.login(RIGHT, with_3, {"CHECKAPOPPW_LOG": "fd:9"}, before=lambda: os.dup2(writer, 9) and None)
+    assert login.output.count(b"\n") == inherited
     os.close(reader)
     os.close(writer)
 
