@@ -101,7 +101,7 @@ def virtual_domains(content: bytes) -> dict[bytes, bytes]:
 def rewrite(address: bytes, known: Domains) -> bytes:
     """The local part that an address with an `@` is delivered to: rewrite() in qmail-send.c, then spawn.c's cut.
 
-    Raises Refused: remote-address, or empty-local for a local part that qmail delivers to nobody.
+    Raises Refused (remote-address).
     """
     user, _, domain = address.rpartition(b"@")
     while domain.lower() in known.percenthack and b"%" in user:
@@ -110,12 +110,8 @@ def rewrite(address: bytes, known: Domains) -> bytes:
     address = user + b"@" + domain
     user, _, domain = address.rpartition(b"@")
     if domain.lower() in known.locals:
-        local = user
-    else:
-        local = _prefix(address, domain, known.virtual) + b"-" + user
-    if not local:
-        raise Refused("empty-local")
-    return local
+        return user
+    return _prefix(address, domain, known.virtual) + b"-" + user
 
 
 def _prefix(address: bytes, domain: bytes, virtual: dict[bytes, bytes]) -> bytes:

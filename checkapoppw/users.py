@@ -73,9 +73,11 @@ class Passwd:
 def find(local: bytes) -> Account:
     """The account that qmail delivers this local part to.
 
-    Raises Refused for accounts that nobody logs in to (root-account, relative-home), and Deferred for what qmail
+    Raises Refused for what nobody logs in to (empty-local, root-account, relative-home), and Deferred for what qmail
     defers: cdb-unreadable, cdb-fields, home-stat, no-alias; also bad-id for ids that the kernel reserves.
     """
+    if not local:
+        raise Refused("empty-local")  # qmail delivers its mail to nobody (spawn() in qmail-lspawn.c)
     value = _users_cdb(local)
     account = parse(value) if value is not None else getpw(local, Passwd())
     if account.uid == 0:
