@@ -54,7 +54,7 @@ def delivered(config: vectors.Config, address: bytes, tmp_path: Path) -> users.A
     return users.parse(value) if value is not None else users.getpw(local, Passwd(config))
 
 
-@pytest.mark.parametrize(("config", "cases"), vectors.mapping(), ids=lambda part: part["id"] if isinstance(part, dict) else "")
+@pytest.mark.parametrize(("config", "cases"), [pytest.param(*host, id=host[0]["id"]) for host in vectors.mapping()])
 def test_vectors(config: vectors.Config, cases: list[vectors.Case], tmp_path: Path) -> None:
     """Every address goes to the account, and to the dot-qmail names, that real notqmail gave it."""
     for case in filter(vectors.counted, cases):

@@ -1,0 +1,127 @@
+"""dotqmail: names, the governing file and its mailbox, as real qmail-local has them."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkapoppw import dotqmail
+from checkapoppw.errors import Deferred
+
+
+@pytest.mark.parametrize(("dash", "ext", "names"), [
+    (b"", b"", [b"", b"default"]),
+    (b"-", b"", [b"-", b"-default"]),
+    (b"-", b"x-y", [b"-x-y", b"-x-default", b"-default"]),
+    (b"-", b"a-", [b"-a-", b"-a-default", b"-default"]),
+    (b"-", b"A.B-c", [b"-a:b-c", b"-a:b-default", b"-default"]),
+    (b"-", b"..", [b"-::", b"-default"]),
+    (b"-", b"a+b=c_d", [b"-a+b=c_d", b"-default"]),
+    (b".X-", b"Y", [b".X-y", b".X-default"]),
+    (b"-/", b"a/b", [b"-/a/b", b"-/default"]),
+    (b"", b"x-y", [b"x-y", b"x-default", b"default"]),
+])
+def test_names(dash: bytes, ext: bytes, names: list[bytes]) -> None:
+    """The exact name, then the default names from the longest on; dash stays as it is (mapping.md, 1.5 step 4)."""
+    assert [dotqmail.suffix(dash, ext), *dotqmail.default_suffixes(dash, ext)] == names
+
+
+@given(st.binary(max_size=40))
+def test_an_extension_cannot_climb(ext: bytes) -> None:
+    """No extension puts a dot into the name, so that none leaves the home."""
+    for name in (dotqmail.suffix(b"-", ext), *dotqmail.default_suffixes(b"-", ext)):
+        assert b"." not in name
+
+
+@pytest.mark.parametrize(("content", "maildir"), [
+    (b"", None),
+    (b"./Maildir/\n", b"./Maildir/"),
+    (b"./Maildir/", b"./Maildir/"),
+    (b"# first\n\n|prog\n&a@b\n./Mailbox\n/var/mail/joe/ \t\n./second/\n", b"/var/mail/joe/"),
+    (b"./Maildir/\r\n", None),
+    (b" ./Maildir/\n", None),
+    (b"Maildir/\n", None),
+    (b"./a\0b/\n./c/\n", None),
+    (b"#" * dotqmail.LARGEST + b"\n./Maildir/\n", None),
+    (b"#" * (dotqmail.LARGEST - 3) + b"\n./Maildir/\n", None),
+    (b"#" * (dotqmail.LARGEST - 20) + b"\n./Maildir/\n", b"./Maildir/"),
+])
+def test_maildir_line(content: bytes, maildir: bytes | None) -> None:
+    """The first line that names a maildir counts; what may be cut short, or holds a NUL, does not."""
+    assert dotqmail.maildir_line(content[: dotqmail.LARGEST + 1]) == maildir
+
+
+@pytest.mark.parametrize(("files", "dash", "ext", "default", "maildir"), [
+    ({}, b"", b"", b"./Maildir/", b"./Maildir/"),
+    ({}, b"", b"", b"|deliver", None),
+    ({}, b"", b"", None, None),
+    ({".qmail": b""}, b"", b"", b"./Maildir/", b"./Maildir/"),
+    ({".qmail": b"# none\n"}, b"", b"", b"./Maildir/", None),
+    ({".qmail": b"./own/\n"}, b"", b"", b"./Maildir/", b"./own/"),
+    ({".qmaildefault": b"./odd/\n"}, b"", b"", b"./Maildir/", b"./odd/"),
+    ({}, b"-", b"", b"./Maildir/", None),
+    ({}, b"-", b"x", b"./Maildir/", None),
+    ({".qmail-x": b""}, b"-", b"x", b"./Maildir/", None),
+    ({".qmail-default": b"./all/\n"}, b"-", b"x", None, b"./all/"),
+    ({".qmail-default": b"./all/\n", ".qmail-x": b"./x/\n"}, b"-", b"x", None, b"./x/"),
+])
+def test_maildir(
+    files: dict[str, bytes], dash: bytes, ext: bytes, default: bytes | None, maildir: bytes | None, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The mailbox is the governing file's; defaultdelivery's only for the account's own address."""
+    monkeypatch.chdir(tmp_path)
+    for name, content in files.items():
+        Path(name).write_bytes(content)
+        Path(name).chmod(0o644)
+    assert dotqmail.maildir(dash, ext, default) == maildir
+
+
+def test_a_file_that_qmail_defers_for_names_no_mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dot-qmail file that others may write is not delivered by, and neither names a mailbox nor a password."""
+    monkeypatch.chdir(tmp_path)
+    Path(".qmail-x").write_bytes(b"./theirs/\n")
+    Path(".qmail-x").chmod(0o646)
+    assert dotqmail.maildir(b"-", b"x", None) is None
+    with pytest.raises(Deferred, match="dot-qmail-writable"):
+        dotqmail.governing(b"-", b"x")
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "loop", "socket"])
+def test_other_kinds_of_files_are_absent(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not a regular file, or cannot be followed, is passed over (qmeexists() in qmail-local.c)."""
+    monkeypatch.chdir(tmp_path)
+    if kind == "directory":
+        os.mkdir(".qmail-x")
+    elif kind == "fifo":
+        os.mkfifo(".qmail-x")
+    elif kind == "loop":
+        os.symlink(".qmail-x", ".qmail-x")
+    else:
+        os.mknod(".qmail-x", 0o140600)
+    assert dotqmail.governing(b"-", b"x") is None
+
+
+def test_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A symbolic link is the file that it leads to."""
+    monkeypatch.chdir(tmp_path)
+    Path("target").write_bytes(b"./linked/\n")
+    Path("target").chmod(0o644)
+    os.symlink("target", ".qmail-x")
+    assert dotqmail.maildir(b"-", b"x", None) == b"./linked/"
+
+
+def test_enter_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home must be there, not writable by others and not sticky."""
+    monkeypatch.chdir(tmp_path)
+    for mode, reason in ((0o755, None), (0o775, None), (0o757, "home-writable"), (0o1755, "home-sticky")):
+        tmp_path.chmod(mode)
+        if reason:
+            with pytest.raises(Deferred, match=reason):
+                dotqmail.enter_home(bytes(tmp_path))
+        else:
+            dotqmail.enter_home(bytes(tmp_path))
+    with pytest.raises(Deferred, match="home-unreachable"):
+        dotqmail.enter_home(b"/nonexistent")

@@ -1,0 +1,46 @@
+"""hints: what callers tell in the environment."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkapoppw import hints
+from checkapoppw.settings import MECHANISMS
+
+
+@pytest.mark.parametrize(("environ", "left"), [
+    ({}, MECHANISMS),
+    ({"SMTPAUTHMETHOD": "plain"}, ("plain",)),
+    ({"SMTPAUTHMETHOD": "login"}, ("plain",)),
+    ({"SMTPAUTHMETHOD": "cram-md5"}, ("cram-md5",)),
+    ({"SMTPAUTHMETHOD": "PLAIN"}, MECHANISMS),
+    ({"AUTH": "pop"}, ("plain",)),
+    ({"AUTH": "apop"}, ("apop",)),
+    ({"TCPLOCALPORT": "25"}, ("plain", "cram-md5")),
+    ({"TCPLOCALPORT": "465"}, ("plain", "cram-md5")),
+    ({"TCPLOCALPORT": "587"}, ("plain", "cram-md5")),
+    ({"TCPLOCALPORT": "110"}, MECHANISMS),
+    ({"TCPLOCALPORT": "995"}, MECHANISMS),
+    ({"AUTH": "apop", "TCPLOCALPORT": "25"}, ()),
+    ({"AUTH": "pop", "SMTPAUTHMETHOD": "cram-md5"}, ()),
+])
+def test_narrowed(environ: dict[str, str], left: tuple[str, ...]) -> None:
+    """Hints leave the mechanisms that callers.md, section 3, step 3 says."""
+    assert hints.narrowed(MECHANISMS, {name.encode(): value.encode() for name, value in environ.items()}) == left
+
+
+@given(st.dictionaries(st.sampled_from([b"SMTPAUTHMETHOD", b"AUTH", b"TCPLOCALPORT", b"SERVICE"]), st.binary(max_size=9)),
+       st.sets(st.sampled_from(MECHANISMS)))
+def test_hints_never_widen(environ: dict[bytes, bytes], permitted: set[str]) -> None:
+    """Whatever the caller tells, no mechanism comes back that was not permitted."""
+    assert set(hints.narrowed(tuple(permitted), environ)) <= permitted
+
+
+@pytest.mark.parametrize(("environ", "service"), [
+    ({}, b""), ({"TCPLOCALPORT": "587"}, b"smtp"), ({"TCPLOCALPORT": "995"}, b"pop3"), ({"TCPLOCALPORT": "143"}, b"imap"),
+    ({"TCPLOCALPORT": "2525"}, b""), ({"TCPLOCALPORT": "2525", "SERVICE": "submission"}, b"smtp"), ({"SERVICE": "imap"}, b"imap"),
+    ({"TCPLOCALPORT": "110", "SERVICE": "imap"}, b"pop3"), ({"SERVICE": "doveadm"}, b""),
+])
+def test_service(environ: dict[str, str], service: bytes) -> None:
+    """The service is the port's, or else what Dovecot calls it."""
+    assert hints.service({name.encode(): value.encode() for name, value in environ.items()}) == service

@@ -1,0 +1,45 @@
+"""log: one line a login, which nobody can forge."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkapoppw import log
+
+WORD = re.compile(r"[a-z0-9]+=[!#-<>-\[\]-~]*(\\x[0-9a-f]{2}[!#-<>-\[\]-~]*)*")
+
+
+@pytest.mark.parametrize(("value", "shown"), [
+    (b"joe-list@example", "joe-list@example"), (b"", "-"), (b"-", r"\x2d"), (b"--", "--"), (b"a b", r"a\x20b"),
+    (b'"=\\', r"\x22\x3d\x5c"), (b"\n\r\t\0\x1b\x7f\xff", r"\x0a\x0d\x09\x00\x1b\x7f\xff"),
+    (b"a" * 200, "a" * 200), (b"a" * 201, "a" * 200 + "..."), (b"a" * 198 + b"\n\n", "a" * 198 + "..."),
+])
+def test_escape(value: bytes, shown: str) -> None:
+    """What is not plain shows as its code, nothing as `-`, and what is long is cut between two bytes."""
+    assert log.escape(value) == shown
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300), st.binary(max_size=300))
+def test_any_values(login: bytes, account: bytes, remedy: bytes) -> None:
+    """Any bytes make a line of all fields, each once, in order, of printable ASCII."""
+    text = log.line({"result": "refused", "login": login, "account": account, "remedy": remedy})
+    assert text.isascii()
+    assert text.isprintable()
+    head, _, tail = text.partition(" remedy=")
+    words = head.split(" ")
+    assert [word.partition("=")[0] for word in words] == list(log.FIELDS[:-1])
+    assert all(WORD.fullmatch(word) for word in words)
+    assert tail == "-" or (tail[0] == tail[-1] == '"' and '"' not in tail[1:-1])
+
+
+def test_longest_line() -> None:
+    """With every value as long as can be, a line is written to a pipe in one piece (PIPE_BUF, 4096)."""
+    assert len(log.line({name: b"\xff" * 999 for name in log.FIELDS})) < 4096 - len("2026-11-22T00:00:00Z checkapoppw[4194304]: \n")
+
+
+def test_escaped_values_differ() -> None:
+    """Two different short values never look the same."""
+    shown = [log.escape(bytes([first, second])) for first in range(256) for second in range(256)]
+    assert len(set(shown)) == len(shown)

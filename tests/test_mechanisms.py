@@ -1,0 +1,186 @@
+"""mechanisms: PLAIN, APOP and CRAM-MD5, and what a digest must fulfil to count."""
+
+import hashlib
+import hmac
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkapoppw import apopfile, hints, mechanisms, request
+from checkapoppw.errors import LoginError, Refused
+from checkapoppw.settings import MECHANISMS
+
+from . import vectors
+
+FD3 = json.loads((vectors.HERE / "fd3.json").read_text())
+NOW = 1795333000
+PARENT = 1234
+
+
+def around(
+    mechanisms_: tuple[str, ...] = MECHANISMS, service: bytes = b"", max_age: int = 600, parent: int | None = PARENT,
+) -> mechanisms.Circumstances:
+    return mechanisms.Circumstances(mechanisms_, service, NOW + 0.9, max_age, parent)
+
+
+def verdict(data: bytes, content: bytes, circumstances: mechanisms.Circumstances) -> str:
+    try:
+        return mechanisms.verify(request.parse(data), apopfile.parse(content), circumstances)[0]
+    except LoginError as error:
+        return error.reason
+
+
+def digest(challenge: bytes, secret: bytes = b"tanstaaf") -> bytes:
+    return hmac.new(secret, challenge, "md5").hexdigest().encode()
+
+
+@pytest.mark.parametrize("case", FD3, ids=lambda case: f"{case['n']}")
+def test_vectors(case: dict[str, object]) -> None:
+    """Every case of fd3.json is accepted or refused as it says, by its own clock."""
+    environ = {name.encode(): value.encode() for name, value in dict(case["env"]).items()}  # type: ignore[call-overload]
+    secret = vectors.raw(str(case["secret"]))
+    circumstances = mechanisms.Circumstances(
+        hints.narrowed(MECHANISMS, environ), hints.service(environ), float(case.get("now", 0)),  # type: ignore[arg-type]
+        int(case["max_age"]), None,  # type: ignore[call-overload]
+    )
+    data = vectors.raw(str(case["fd3"]))
+    try:
+        if "argv" in case or len(data) > request.LIMIT:
+            pytest.skip("decided before (test_contract)")
+        mechanisms.verify(request.parse(data), apopfile.parse(secret + b"\n"), circumstances)
+        code = 0
+    except LoginError as error:
+        code = error.code
+    assert code == case["exit"]
+
+
+def test_cram_md5_of_rfc_2195() -> None:
+    """The example of RFC 2195 section 2."""
+    challenge = b"<1896.697170952@postoffice.reston.mci.net>"
+    assert mechanisms.cram_md5(challenge, b"tanstaaftanstaaf") == b"b913a602c7eda7a495b4e6e7334d3890"
+
+
+def test_apop_of_rfc_1939() -> None:
+    """The example of RFC 1939 section 7."""
+    assert mechanisms.apop(b"<1896.697170952@dbc.mtview.ca.us>", b"tanstaaf") == b"c4c9334bac560ecc979e58001b3e22fb"
+
+
+@pytest.mark.parametrize(("key", "text", "mac"), [
+    (b"\x0b" * 16, b"Hi There", b"9294727a3638bb1c13f48ef8158bfc9d"),
+    (b"Jefe", b"what do ya want for nothing?", b"750c783e6ab0b503eaa86e310a5db738"),
+    (b"\xaa" * 16, b"\xdd" * 50, b"56be34521d144c88dbb8c733f0e8b3f6"),
+    (b"\xaa" * 80, b"Test Using Larger Than Block-Size Key - Hash Key First", b"6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd"),
+])
+def test_hmac_md5_of_rfc_2202(key: bytes, text: bytes, mac: bytes) -> None:
+    """Test cases 1, 2, 3 and 6 of RFC 2202 section 2."""
+    assert mechanisms.cram_md5(text, key) == mac
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_digests_are_the_standard_librarys(challenge: bytes, secret: bytes) -> None:
+    """Our HMAC-MD5 and MD5 are those of hmac and hashlib for any key and text."""
+    assert mechanisms.cram_md5(challenge, secret) == hmac.new(secret, challenge, "md5").hexdigest().encode()
+    assert mechanisms.apop(challenge, secret) == hashlib.md5(challenge + secret).hexdigest().encode()
+
+
+@pytest.mark.parametrize(("age", "max_age", "found"), [
+    (0, 600, "cram-md5"), (600, 600, "cram-md5"), (601, 600, "stale-challenge"), (-600, 600, "cram-md5"),
+    (-601, 600, "stale-challenge"), (10**9, 0, "cram-md5"), (5, 5, "cram-md5"), (6, 5, "stale-challenge"),
+])
+@pytest.mark.parametrize("order", ["rc", "cr"])
+def test_age(age: int, max_age: int, found: str, order: str) -> None:
+    """A challenge counts up to the age limit, inclusive, into past and future alike."""
+    challenge = b"<%d.%d@h>" % (PARENT, NOW - age)
+    pair = [digest(challenge), challenge] if order == "rc" else [challenge, digest(challenge)]
+    assert verdict(b"\0".join([b"joe", *pair, b""]), b"tanstaaf", around(max_age=max_age)) == found
+
+
+@pytest.mark.parametrize(("challenge", "parent", "found"), [
+    (b"<1234.%d@h>", PARENT, "cram-md5"), (b"<1235.%d@h>", PARENT, "foreign-challenge"),
+    (b"<01234.%d@h>", PARENT, "foreign-challenge"), (b"<1235.%d@h>", None, "cram-md5"),
+    (b"<x.%d@h>", 0, "foreign-challenge"),
+])
+def test_parent(challenge: bytes, parent: int | None, found: str) -> None:
+    """A challenge must name the parent process, in its usual spelling, unless that is switched off."""
+    challenge %= NOW
+    data = b"joe\0" + digest(challenge) + b"\0" + challenge + b"\0"
+    assert verdict(data, b"tanstaaf", around(parent=parent)) == found
+
+
+def test_challenge_without_a_time() -> None:
+    """A challenge in which no time can be found counts only where age does not matter."""
+    challenge = b"<1234@h>"
+    data = b"joe\0" + digest(challenge) + b"\0" + challenge + b"\0"
+    assert verdict(data, b"tanstaaf", around(parent=None)) == "stale-challenge"
+    assert verdict(data, b"tanstaaf", around(parent=None, max_age=0)) == "cram-md5"
+
+
+@pytest.mark.parametrize(("permitted", "order", "found"), [
+    (("plain",), "rc", "mechanism-off"), (("plain",), "cr", "mechanism-off"), (("apop",), "rc", "wrong-password"),
+    (("apop",), "cr", "mechanism-off"), (("cram-md5",), "cr", "cram-md5"), (("plain", "cram-md5"), "rc", "cram-md5"),
+    ((), "rc", "mechanism-off"), ((), "cr", "mechanism-off"),
+])
+def test_permitted_mechanisms(permitted: tuple[str, ...], order: str, found: str) -> None:
+    """A CRAM-MD5 response proves nothing where CRAM-MD5 is not permitted."""
+    challenge = b"<%d.%d@h>" % (PARENT, NOW)
+    pair = [digest(challenge), challenge] if order == "rc" else [challenge, digest(challenge)]
+    assert verdict(b"\0".join([b"joe", *pair, b""]), b"tanstaaf", around(permitted)) == found
+
+
+def test_plaintext_that_is_not_permitted() -> None:
+    """A right password is refused where PLAIN is masked."""
+    assert verdict(b"joe\0tanstaaf\0", b"tanstaaf", around(("apop", "cram-md5"))) == "mechanism-off"
+
+
+@pytest.mark.parametrize(("content", "found"), [
+    (b"", "no-password"),
+    (b"\n", "no-password"),
+    (b"\n# nothing\n", "no-password"),
+    (b"{PLAIN}\n", "no-password"),
+    (b"right\n", "plain"),
+    (b"{PLAIN}right\n", "plain"),
+    (b"{cleartext}right\n", "plain"),
+    (b"wrong\n{PLAIN}right\tlabel=phone\n", "plain"),
+    (b"wrong\n{PLAIN}other\n", "wrong-password"),
+    (b"\n{PLAIN}right\n", "plain"),
+    (b"{SHA}right\n", "unknown-scheme"),
+    (b"{SHA}{PLAIN}right\n", "unknown-scheme"),
+    (b"{SHA}x\n{PLAIN}right\n", "plain"),
+    (b"right\n{SHA}x\n", "plain"),
+    (b"{PLAIN}right\texpires=2026-11-23\n", "plain"),
+    (b"{PLAIN}right\texpires=2026-11-22\n", "expired"),
+    (b"{SHA}x\texpires=2020-01-01\n{PLAIN}other\n", "wrong-password"),
+    (b"{PLAIN}right\tfor=smtp,pop3\n", "plain"),
+    (b"{PLAIN}right\tfor=imap\n", "other-service"),
+    (b"{PLAIN}right\tfor=\n", "other-service"),
+])
+def test_credentials(content: bytes, found: str) -> None:
+    """Any credential that counts now and here opens; a scheme that cannot be checked is temporary, if none does."""
+    assert verdict(b"joe\0right\0", content, around(service=b"smtp")) == found  # NOW is 2026-11-22
+
+
+def test_for_is_not_met_by_an_unknown_service() -> None:
+    """Where the service is not known, a credential for some services does not count."""
+    assert verdict(b"joe\0right\0", b"{PLAIN}right\tfor=smtp", around()) == "other-service"
+    assert verdict(b"joe\0right\0", b"{PLAIN}right\tfor=,", around()) == "other-service"
+
+
+def test_scheme_is_never_text() -> None:
+    """The line itself is no password where it begins with a scheme."""
+    assert verdict(b"joe\0{SHA}x\0", b"{SHA}x", around()) == "unknown-scheme"
+    assert verdict(b"joe\0{PLAIN}right\0", b"{PLAIN}right", around()) == "wrong-password"
+
+
+@given(st.binary(min_size=1, max_size=100), st.binary(min_size=1, max_size=100))
+def test_only_the_password_opens(secret: bytes, answer: bytes) -> None:
+    """The password opens, and another answer does not."""
+    credential = apopfile.Credential(b"PLAIN", secret)
+    for response in (secret, answer):
+        asked = request.Request(b"joe", response, 2)
+        if response == secret:
+            assert mechanisms.verify(asked, [credential], around()) == ("plain", credential)
+        else:
+            with pytest.raises(Refused, match="wrong-password"):
+                mechanisms.verify(asked, [credential], around())

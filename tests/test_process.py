@@ -1,0 +1,98 @@
+"""process: the environment of the next program, and finding it (what needs a process of its own: test_contract)."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkapoppw import process
+from checkapoppw.errors import Deferred
+from checkapoppw.users import Account
+
+OURS = {b"USER", b"HOME", b"SHELL", b"EXT", b"MAILDIR", b"LC_CTYPE"}
+
+
+def account(dash: bytes = b"", ext: bytes = b"", uid: int = 1001) -> Account:
+    return Account(b"joe", uid, 1002, b"/home/joe", dash, ext, b"/bin/rc")
+
+
+@pytest.mark.parametrize(("dash", "ext", "maildir", "found"), [
+    (b"", b"", None, {}),
+    (b"", b"", b"./Maildir/", {b"MAILDIR": b"./Maildir/"}),
+    (b"-", b"", None, {b"EXT": b""}),
+    (b"-", b"A.b", None, {b"EXT": b"A.b"}),
+    (b"", b"x", None, {b"EXT": b"x"}),
+])
+def test_environment(dash: bytes, ext: bytes, maildir: bytes | None, found: dict[bytes, bytes]) -> None:
+    """Account, extension and mailbox are there where there are any, and inherited ones are not."""
+    inherited = dict.fromkeys(OURS, b"inherited")
+    assert process.environment(inherited, account(dash, ext), maildir, None) == {
+        b"USER": b"joe", b"HOME": b"/home/joe", b"SHELL": b"/bin/rc", **found,
+    }
+
+
+@given(st.dictionaries(st.binary(max_size=9), st.binary(max_size=9)), st.none() | st.binary(max_size=9))
+def test_everything_else_is_untouched(environ: dict[bytes, bytes], lc_ctype: bytes | None) -> None:
+    """Variables that the login does not decide stay as they are; LC_CTYPE is the caller's."""
+    found = process.environment(environ, account(), None, lc_ctype)
+    assert found.get(b"LC_CTYPE") == lc_ctype
+    others = {name: value for name, value in environ.items() if name and name not in OURS}
+    assert {name: value for name, value in found.items() if name not in OURS} == others
+
+
+@pytest.mark.parametrize(("path", "program", "tried"), [
+    (None, "true", [b"/bin/true", b"/usr/bin/true"]),
+    (b"/a::/b:", "x", [b"/a/x", b"./x", b"/b/x", b"./x"]),
+    (b"", "x", [b"./x"]),
+    (b"/a", "d/x", [b"d/x"]),
+    (b"/a", "/x", [b"/x"]),
+    (b"/stop:/b", "x", [b"/stop/x"]),
+])
+def test_where_the_program_is_looked_for(
+    path: bytes | None, program: str, tried: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PATH is gone through as djb's pathexec does it: past what is missing or may not be run, and no further else."""
+    seen: list[bytes] = []
+
+    def execve(file: bytes, _argv: list[str], _environ: dict[bytes, bytes]) -> None:
+        seen.append(file)
+        # In turn one of the errors after which the search goes on.
+        raise OSError(40 if file.startswith(b"/stop") else (2, 13, 1, 21)[len(seen) % 4], "")
+
+    monkeypatch.setattr("posix.execve", execve)
+    monkeypatch.setattr(process, "guard", lambda: None)
+    monkeypatch.setattr("_signal.signal", lambda *_: None)
+    with pytest.raises(Deferred, match="exec-failed"):
+        process.run([program], {} if path is None else {b"PATH": path})
+    assert seen == tried
+
+
+def test_somebody_else_cannot_be_become(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is not root, and not the account, is told to start the program as root."""
+    monkeypatch.setattr("posix.geteuid", lambda: 1000)
+    with pytest.raises(Deferred, match="not-root"):
+        process.become(account())
+
+
+@pytest.mark.parametrize("step", ["setgroups", "setresgid", "setresuid"])
+def test_ids_that_cannot_be_changed(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where any step of the change fails the login is temporary."""
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "")
+
+    for name in ("setgroups", "setresgid", "setresuid"):
+        monkeypatch.setattr(f"posix.{name}", lambda *_: None)
+    monkeypatch.setattr("posix.geteuid", lambda: 0)
+    monkeypatch.setattr(f"posix.{step}", refuse)
+    with pytest.raises(Deferred, match="ids-kept"):
+        process.become(account())
+
+
+def test_ids_that_did_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that says yes and does nothing is found out."""
+    for name in ("setgroups", "setresgid", "setresuid"):
+        monkeypatch.setattr(f"posix.{name}", lambda *_: None)
+    monkeypatch.setattr("posix.geteuid", lambda: 0)
+    with pytest.raises(Deferred, match="ids-kept"):
+        process.become(account(uid=os.getuid() + 1))
