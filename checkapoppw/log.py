@@ -47,7 +47,7 @@ def line(entry: "Entry") -> str:
         if isinstance(value, bytes):
             quoted = name == "remedy" and value
             value = f'"{escape(value, b" =")}"' if quoted else escape(value)
-        shown.append(f"{name}={value}")
+        shown.append(f"{name}={'-' if value == '' else value}")
     return " ".join(shown)
 
 

@@ -78,8 +78,8 @@ def verify(request: "Request", credentials: "list[Credential]", around: Circumst
 
     Every credential that counts is tried, also behind one that matches, so that the time tells nothing.
 
-    Raises Refused with the reason (wrong-password, no-password, expired, other-service, mechanism-off,
-    stale-challenge, foreign-challenge), or Deferred (unknown-scheme) where none matches and there is one that this
+    Raises Refused with the reason (wrong-password, extra-fields, no-password, expired, other-service,
+    mechanism-off, stale-challenge, foreign-challenge), or Deferred (unknown-scheme) where none matches and there is one that this
     program cannot verify.
     """
     tries, why = attempts(request, around)
@@ -97,11 +97,12 @@ def verify(request: "Request", credentials: "list[Credential]", around: Circumst
     for one in usable:
         if one.secret is None:
             raise Deferred("unknown-scheme", b"set the password anew with apoppasswd: {%s} is unknown here" % one.scheme)
-    why = why or "wrong-password"
+    why = why or request.note or "wrong-password"
     raise Refused(why, _REMEDIES.get(why, b""))
 
 
 _REMEDIES = {
+    "extra-fields": b"an attack by a NUL in the password, or indimail: then set CHECKAPOPPW_CALLER=indimail",
     "mechanism-off": b"see CHECKAPOPPW_MECHANISMS and the caller's SMTPAUTHMETHOD, AUTH and TCPLOCALPORT",
     "foreign-challenge": b"an attack, or a program stands between: then set CHECKAPOPPW_STRICT_PID=0",
     "stale-challenge": b"an attack, or the clock is wrong: see CHECKAPOPPW_MAX_AGE",

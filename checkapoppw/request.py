@@ -25,13 +25,13 @@ class Request:
     challenge: what the caller had asked, angle brackets included, or None where the data has no digest
     order: `rc` (response first, as qmail-popup writes), `cr` (challenge first), or `-` without a digest
     fields: how many there were
-    note: what is odd about them, or `-`
+    note: what is odd about them, or empty
     """
 
     __slots__ = ("challenge", "fields", "login", "note", "order", "response")
 
     def __init__(self, login: bytes, response: bytes, fields: int, challenge: bytes | None = None,
-                 order: str = "-", note: str = "-") -> None:
+                 order: str = "-", note: str = "") -> None:
         self.login = login
         self.response = response
         self.fields = fields
@@ -82,7 +82,7 @@ def parse(data: bytes, indimail: bool = False) -> Request:
             return Request(login, second, 3, third, "rc")
         if _is_challenge(second) and _is_response(third):
             return Request(login, third, 3, second, "cr")
-    return Request(login, second, len(fields), note="extra-fields" if len(fields) > 3 else "-")
+    return Request(login, second, len(fields), note="extra-fields" if len(fields) > 3 else "")
 
 
 def _indimail(fields: list[bytes]) -> Request:

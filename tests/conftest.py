@@ -2,24 +2,15 @@
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .host import Host
+from .host import Host, install
 
 SOURCE = Path(__file__).parent.parent
-
-
-def interpreter() -> str:
-    """The system's Python where it is one of ours, as that is what people install for; else the one of the tests."""
-    system = "/usr/bin/python3"
-    asked = subprocess.run([system, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], check=False)
-    return system if asked.returncode == 0 else os.path.realpath(sys.executable)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -43,10 +34,9 @@ def shared() -> Iterator[Path]:
 def prefix(shared: Path) -> Path:
     """Where `make install` has put everything, under a path that a careless script would stumble over."""
     path = shared / "it's a \"$HOME\" \\ prefix"
-    subprocess.run(
-        ["make", "--no-print-directory", "install", f"PREFIX={path}", f"PYTHON={interpreter()}"],
-        cwd=SOURCE, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.umask(0o077) and None,
-    )
+    before = os.umask(0o077)
+    install(path)
+    os.umask(before)
     return path
 
 

@@ -6,6 +6,8 @@ For tests, demo and benchmark.  The users/cdb is written with cdbx, since this p
 import os
 import select
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,6 +32,21 @@ def write_cdb(path: Path, assign: bytes) -> None:
         database.add(key, b"\0".join(fields[:6]))
     database.add(b"", wild)
     database.commit().close()
+
+
+def interpreter() -> str:
+    """The system's Python where it is one of ours, as that is what people install for; else the one that runs this."""
+    system = "/usr/bin/python3"
+    asked = subprocess.run([system, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], check=False)
+    return system if asked.returncode == 0 else os.path.realpath(sys.executable)
+
+
+def install(prefix: Path) -> None:
+    """`make install` below a prefix."""
+    subprocess.run(
+        ["make", "--no-print-directory", "install", f"PREFIX={prefix}", f"PYTHON={interpreter()}"],
+        cwd=Path(__file__).parent.parent, check=True, stdout=subprocess.DEVNULL,
+    )
 
 
 class Login:

@@ -139,7 +139,9 @@ def test_injected_nul_is_logged(host: Host, joe: Path) -> None:
     """Four fields, as a NUL in an AUTH LOGIN answer makes them, are plaintext only, and noted."""
     asked = challenge()
     login = host.login(b"joe\0" + cram(asked) + b"\0" + asked + b"\0\0")
-    assert (login.code, login.logged["note"], login.logged["fields"]) == (1, "extra-fields", "4")
+    assert (login.code, login.logged["reason"], login.logged["fields"]) == (1, "extra-fields", "4")
+    login = host.login(b"joe\0tanstaaf\0a\0b\0")
+    assert (login.code, login.logged["note"]) == (0, "extra-fields")
 
 
 @pytest.mark.parametrize(("data", "code"), [

@@ -50,15 +50,15 @@ def test_read_nothing() -> None:
 
 
 @pytest.mark.parametrize(("data", "order", "response", "challenge", "note"), [
-    (b"joe\0pw\0", "-", b"pw", None, "-"),
-    (b"joe\0pw\0\0", "-", b"pw", None, "-"),
-    (b"joe\0pw\0Y123456\0", "-", b"pw", None, "-"),
-    (b"joe\0pw\0" + CHALLENGE + b"\0", "-", b"pw", None, "-"),
-    (b"joe\0" + RESPONSE + b"\0" + CHALLENGE + b"\0", "rc", RESPONSE, CHALLENGE, "-"),
-    (b"joe\0" + CHALLENGE + b"\0" + RESPONSE + b"\0", "cr", RESPONSE, CHALLENGE, "-"),
-    (b"joe\0" + RESPONSE + b"\0" + CHALLENGE + b"\n\0", "-", RESPONSE, None, "-"),
-    (b"joe\0" + RESPONSE + b"\n\0" + CHALLENGE + b"\0", "-", RESPONSE + b"\n", None, "-"),
-    (b"joe\0" + RESPONSE.upper() + b"\0" + CHALLENGE + b"\0", "-", RESPONSE.upper(), None, "-"),
+    (b"joe\0pw\0", "-", b"pw", None, ""),
+    (b"joe\0pw\0\0", "-", b"pw", None, ""),
+    (b"joe\0pw\0Y123456\0", "-", b"pw", None, ""),
+    (b"joe\0pw\0" + CHALLENGE + b"\0", "-", b"pw", None, ""),
+    (b"joe\0" + RESPONSE + b"\0" + CHALLENGE + b"\0", "rc", RESPONSE, CHALLENGE, ""),
+    (b"joe\0" + CHALLENGE + b"\0" + RESPONSE + b"\0", "cr", RESPONSE, CHALLENGE, ""),
+    (b"joe\0" + RESPONSE + b"\0" + CHALLENGE + b"\n\0", "-", RESPONSE, None, ""),
+    (b"joe\0" + RESPONSE + b"\n\0" + CHALLENGE + b"\0", "-", RESPONSE + b"\n", None, ""),
+    (b"joe\0" + RESPONSE.upper() + b"\0" + CHALLENGE + b"\0", "-", RESPONSE.upper(), None, ""),
     (b"joe\0" + RESPONSE + b"\0" + CHALLENGE + b"\0\0", "-", RESPONSE, None, "extra-fields"),
 ])
 def test_parse(data: bytes, order: str, response: bytes, challenge: bytes | None, note: str) -> None:
@@ -75,7 +75,7 @@ def test_parse(data: bytes, order: str, response: bytes, challenge: bytes | None
 def test_indimail(data: bytes, order: str, challenge: bytes | None) -> None:
     """The fourth field of indimail is the method."""
     found = request.parse(data, indimail=True)
-    assert (found.order, found.challenge, found.note) == (order, challenge, "-")
+    assert (found.order, found.challenge, found.note) == (order, challenge, "")
 
 
 @pytest.mark.parametrize("data", [

@@ -51,7 +51,7 @@ def command(ext: str | None, directory: str | None, from_stdin: bool) -> None:
 
 def _shortest_login(owner: int, extension: bytes | None) -> int:
     # An extension comes with at least `x-` before it or `@x` behind it.
-    return len(os.fsencode(user_name(owner))) if extension is None else len(extension) + 2
+    return max(1, len(os.fsencode(user_name(owner)))) if extension is None else len(extension) + 2
 
 
 def _line() -> bytes:

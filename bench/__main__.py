@@ -1,0 +1,190 @@
+"""`make bench`: what a login costs, as ratios of paired runs.
+
+A run of one kind and a run of the other take turns, and the median of their ratios is printed: whatever else the
+machine does meets both.  Every login is a new process, from its start to the end of the /bin/true that it becomes.
+"""
+
+import hashlib
+import hmac
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.host import Host, install, interpreter
+
+RUNS = 400
+SECRET = b"tanstaaf"
+UID = os.geteuid() or 61234
+PEAK = """
+import posix, resource, sys
+pid = posix.fork()
+if pid == 0:
+    posix.execve(sys.argv[1], sys.argv[1:], posix.environ)
+print(posix.wait4(pid, 0)[2].ru_maxrss)
+"""
+Login = Callable[[], bytes]
+
+
+def fields(*parts: bytes) -> bytes:
+    """Data for descriptor 3."""
+    return b"\0".join([b"user500", *parts, b""])
+
+
+def challenge() -> bytes:
+    """A challenge of this process, now."""
+    return b"<%d.%d@mail.example.org>" % (os.getpid(), time.time())
+
+
+def plain() -> bytes:
+    return fields(SECRET, b"")
+
+
+def refused() -> bytes:
+    return fields(SECRET + b"?", b"")
+
+
+def cram() -> bytes:
+    asked = challenge()
+    return fields(hmac.new(SECRET, asked, "md5").hexdigest().encode(), asked)
+
+
+def apop() -> bytes:
+    asked = challenge()
+    return fields(hashlib.md5(asked + SECRET).hexdigest().encode(), asked)
+
+
+class Bench:
+    """Hosts to log in to, with few and with many accounts, and runs on them."""
+
+    def __init__(self, base: Path) -> None:
+        install(base / "installed")
+        self.program = base / "installed" / "bin" / "checkapoppw"
+        self.bare = [interpreter(), "-I", "-S", "-c", "pass"]
+        self.home = base / "home"
+        self.few = self.host(base / "few", 1_000)
+        self.many = self.host(base / "many", 1_000_000)
+
+    def host(self, base: Path, accounts: int) -> Host:
+        """A host with so many accounts, all with one home."""
+        host = Host(base, self.program)
+        if not self.home.exists():
+            self.home.mkdir()
+            os.chown(self.home, UID, UID)
+            host.put(self.home / ".apop", SECRET + b"\n")
+        host.assign(*(b"=user%d:user%d:%d:%d:%s:::" % (number, number, UID, UID, bytes(self.home)) for number in range(accounts)))
+        return host
+
+    def environ(self, host: Host) -> dict[str, str]:
+        """The settings that the figures are for."""
+        return {
+            "PATH": "/bin:/usr/bin", "QMAIL_ROOT": str(host.root), "CHECKAPOPPW_LOG": "off", "CHECKAPOPPW_FAIL_DELAY": "0",
+        }
+
+    def run(self, command: list[str], environ: dict[str, str], data: bytes = b"", code: int = 0) -> float:
+        """Run a command with data on descriptor 3: the seconds that it takes."""
+        reader, writer = os.pipe()
+        os.write(writer, data)
+        os.close(writer)
+        actions = [(os.POSIX_SPAWN_DUP2, reader, 3)]
+        start = time.perf_counter()
+        pid = os.posix_spawn(command[0], command, environ, file_actions=actions)
+        status = os.waitpid(pid, 0)[1]
+        seconds = time.perf_counter() - start
+        os.close(reader)
+        if os.waitstatus_to_exitcode(status) != code:
+            sys.exit(f"bench: {command} ended with {os.waitstatus_to_exitcode(status)}, not {code}")
+        return seconds
+
+    def login(self, host: Host, make: Login, code: int = 0) -> Callable[[], float]:
+        """A login of ours, to be run."""
+        return lambda: self.run([str(self.program), "/bin/true"], self.environ(host), make(), code)
+
+    def peak(self, host: Host) -> int:
+        """The peak memory of a login in KiB.
+
+        By way of a small process, since the kernel counts what the parent had at the time of the fork.
+        """
+        command = [interpreter(), "-I", "-S", "-c", PEAK, str(self.program), "/bin/true"]
+        environ = self.environ(host) | {"CHECKAPOPPW_STRICT_PID": "0"}
+        reader, writer = os.pipe()
+        os.write(writer, plain())
+        os.close(writer)
+        kept = os.dup(3) if os.path.exists("/proc/self/fd/3") else None
+        os.dup2(reader, 3)
+        found = int(subprocess.run(command, env=environ, pass_fds=[3], capture_output=True, check=True).stdout)
+        if kept is not None:
+            os.dup2(kept, 3)
+        return found
+
+
+def ratio(one: Callable[[], float], other: Callable[[], float], runs: int = RUNS) -> tuple[float, float]:
+    """The median of the ratios of paired runs, and of the first one's milliseconds."""
+    pairs = []
+    for number in range(runs):
+        if number % 2:
+            first, second = one(), other()
+        else:
+            second, first = other(), one()
+        pairs.append((first, second))
+    return statistics.median(a / b for a, b in pairs), 1000 * statistics.median(a for a, _ in pairs)
+
+
+def checkpw(bench: Bench) -> Callable[[], float] | None:
+    """An APOP login of Debian's checkapoppw (package checkpw), which wants an account of the passwd file."""
+    program = "/usr/bin/checkapoppw"
+    if os.geteuid() or not os.path.exists(program):
+        return None
+    (bench.home / "Maildir").mkdir()
+    os.chown(bench.home / "Maildir", UID, UID)
+    bench.few.put(bench.home / "Maildir" / ".password", SECRET + b"\n")
+    passwd = bench.home.with_name("passwd")
+    passwd.write_bytes(Path("/etc/passwd").read_bytes() + b"user500:x:%d:%d::%s:/bin/sh\n" % (UID, UID, bytes(bench.home)))
+    subprocess.run(["mount", "--bind", str(passwd), "/etc/passwd"], check=True)
+    return lambda: bench.run([program, "/bin/true"], {"PATH": "/bin:/usr/bin"}, apop())
+
+
+def report(bench: Bench) -> None:
+    """Measure, and print a line for each figure."""
+    def bare() -> float:
+        return bench.run(bench.bare, {"PATH": "/bin:/usr/bin"})
+
+    print(f"{' '.join(bench.bare)}: {1000 * statistics.median(bare() for _ in range(RUNS)):.1f} ms")
+    logins: dict[str, tuple[Login, int]] = {
+        "accepted PLAIN": (plain, 0), "accepted CRAM-MD5": (cram, 0), "accepted APOP": (apop, 0), "refused PLAIN": (refused, 1),
+    }
+    debian = checkpw(bench)
+    for name, (make, code) in logins.items():
+        ours = bench.login(bench.few, make, code)
+        over_bare, milliseconds = ratio(ours, bare)
+        line = f"{name:20} {milliseconds:5.1f} ms   {over_bare:.3f} x the bare interpreter"
+        if debian:
+            line += f"   {ratio(ours, debian)[0]:.1f} x Debian's checkapoppw, APOP"
+        print(line)
+    if not debian:
+        print("Debian's checkapoppw is not measured: that needs root and the package checkpw")
+    many = ratio(bench.login(bench.many, plain), bench.login(bench.few, plain))[0]
+    print(f"1,000,000 assignments over 1,000: {many:.3f} x the time")
+    few_peak, many_peak = (statistics.median(bench.peak(host) for _ in range(15)) for host in (bench.few, bench.many))
+    print(f"1,000,000 assignments over 1,000: {many_peak / few_peak:.3f} x the memory ({few_peak / 1024:.1f} MiB at its peak)")
+
+
+def main() -> None:
+    """Run the benchmark, as root in a mount namespace of its own for the sake of Debian's checkapoppw."""
+    if os.geteuid() == 0 and "--inside" not in sys.argv:
+        os.execv("/usr/bin/unshare", ["unshare", "--mount", sys.executable, "-m", "bench", "--inside"])
+    base = Path(tempfile.mkdtemp(prefix="checkapoppw-bench-"))
+    base.chmod(0o755)
+    try:
+        report(Bench(base))
+    finally:
+        shutil.rmtree(base)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,439 @@
+"""apoppasswd: on a pseudo-terminal, from standard input, by root for others, and with every step of the write failing."""
+
+import errno
+import os
+import pty
+import select
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkapoppw import apopfile
+from checkapoppw.commands import passwordfile, place
+from checkapoppw.commands.refusal import Refusal, shown
+
+from .conftest import UID
+from .host import Host
+
+ENTER, AGAIN = b"Enter APOP Password:", b"Again APOP Password:"
+
+
+@pytest.fixture
+def command(prefix: Path) -> str:
+    """The installed apoppasswd."""
+    return str(prefix / "bin" / "apoppasswd")
+
+
+def stdin(
+    command: str, home: Path, password: bytes, *options: str | bytes, cwd: Path | None = None, uid: int | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Set a password from standard input, as the owner of the home unless another uid is given."""
+    wanted = home.stat().st_uid if uid is None else uid
+    return subprocess.run(
+        [command, "--stdin", *options], input=password, capture_output=True, check=False, cwd=cwd or home,
+        env={"HOME": str(home), "PATH": "/bin:/usr/bin"}, timeout=30,
+        **({"user": wanted, "group": wanted, "extra_groups": []} if os.geteuid() == 0 else {}),  # type: ignore[call-overload]
+    )
+
+
+def terminal(
+    command: Sequence[str], home: Path, answers: Sequence[bytes], act: Callable[[int, int], None] | None = None,
+) -> tuple[int, bytes]:
+    """Answer each prompt on a terminal of its own: the exit code, and all that the terminal showed.
+
+    act: called with the terminal and the pid at the prompt for which there is no answer
+    """
+    pid, master = pty.fork()
+    if pid == 0:
+        try:
+            os.chdir(home)
+            os.setresuid(UID, UID, UID)
+            os.execve(command[0], list(command), {"HOME": str(home), "PATH": "/bin:/usr/bin"})
+        finally:
+            os._exit(127)
+    output, left = b"", list(answers)
+    while select.select([master], [], [], 20)[0]:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:
+            break
+        output += piece
+        if output.endswith((ENTER, AGAIN)):
+            if left:
+                os.write(master, left.pop(0) + b"\n")
+            elif act:
+                act(master, pid)
+                act = None
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(master)
+    return code, output
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def leftovers(home: Path) -> list[str]:
+    return [name for name in os.listdir(home) if name.startswith(".apop.tmp")]
+
+
+def test_on_a_terminal(host: Host, joe: Path, command: str) -> None:
+    """It says which file, asks twice without echo, and a login with the password succeeds."""
+    code, output = terminal([command], joe, [b"new password", b"new password"])
+    assert code == 0
+    assert output.index(f"Password file: {joe}/.apop\r\n".encode()) < output.index(ENTER) < output.index(AGAIN)
+    assert b"new password" not in output
+    assert (joe / ".apop").read_bytes() == b"new password\n"
+    assert mode(joe / ".apop") == 0o600
+    assert host.login(b"joe\0new password\0").code == 0
+    assert host.login(b"joe\0tanstaaf\0").code == 1
+
+
+def test_prompts_are_exact(host: Host, joe: Path, command: str) -> None:
+    """Nothing follows the colon of a prompt but the end of the line once it is answered."""
+    output = terminal([command], joe, [b"x", b"x"])[1]
+    assert ENTER + b"\r\n" + AGAIN + b"\r\n" in output
+
+
+@pytest.mark.parametrize(("answers", "message"), [
+    ([b"one", b"two"], b"the two entries differ"),
+    ([b"", b""], b"an empty password"),
+    ([b"a\tb", b"a\tb"], b"no control characters"),
+    ([b"x" * 520, b"x" * 520], b"too long"),
+    ([b"\x04"], b"no password was entered"),
+])
+def test_refusals_on_a_terminal(host: Host, joe: Path, command: str, answers: list[bytes], message: bytes) -> None:
+    """What cannot be a password is refused with a reason, and the old one stays."""
+    code, output = terminal([command], joe, answers)
+    assert code == 1
+    assert message in output
+    assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
+    assert not leftovers(joe)
+
+
+def test_interrupt(host: Host, joe: Path, command: str) -> None:
+    """Ctrl-C at the second prompt ends it with 130, and the old password stays."""
+    code, output = terminal([command], joe, [b"new"], lambda master, _: os.write(master, b"\x03") and None)
+    assert code == 130
+    assert b"Traceback" not in output
+    assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
+
+
+def test_termination_at_the_prompt(host: Host, joe: Path, command: str) -> None:
+    """A signal at the prompt changes nothing."""
+    code, _ = terminal([command], joe, [b"new"], lambda _, pid: os.kill(pid, signal.SIGTERM))
+    assert code == -signal.SIGTERM
+    assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
+
+
+def test_non_ascii_on_a_terminal(host: Host, joe: Path, command: str) -> None:
+    """A password in UTF-8 arrives byte for byte, in any locale."""
+    assert terminal([command], joe, ["pässwörd".encode()] * 2)[0] == 0
+    assert host.login(b"joe\0" + "pässwörd".encode() + b"\0").code == 0
+
+
+def test_without_a_terminal(host: Host, joe: Path, command: str) -> None:
+    """With neither terminal nor --stdin it refuses, and does not read standard input."""
+    done = subprocess.run(
+        [command], input=b"new\nnew\n", capture_output=True, check=False, start_new_session=True,
+        env={"HOME": str(joe), "PATH": "/bin:/usr/bin"}, timeout=30, cwd=joe,
+    )
+    assert (done.returncode, b"--stdin" in done.stderr) == (1, True)
+    assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
+
+
+@pytest.mark.parametrize(("given_", "stored"), [
+    (b"new\n", b"new\n"), (b"new", b"new\n"), (b" new \nsecond\n", b" new \n"), (b"{SHA}x\n", b"{PLAIN}{SHA}x\n"),
+    (b"#new\n", b"#new\n"), (b"{new\n", b"{new\n"), (b"n\xc3\xa4w\xff\n", b"n\xc3\xa4w\xff\n"),
+])
+def test_stdin(host: Host, joe: Path, command: str, given_: bytes, stored: bytes) -> None:
+    """--stdin reads one line, and a password that looks like a scheme is stored so that a login takes it."""
+    assert stdin(command, joe, given_).returncode == 0
+    assert (joe / ".apop").read_bytes() == stored
+    assert host.login(b"joe\0" + given_.splitlines()[0] + b"\0").code == 0
+
+
+@pytest.mark.parametrize("given_", [b"", b"\n", b"a\rb\n", b"new\r\n", b"a\0b\n", b"\x7f\n", b"x" * 510 + b"\n", b"x" * 70000])
+def test_stdin_refuses(host: Host, joe: Path, command: str, given_: bytes) -> None:
+    """What cannot be a password is refused from standard input too."""
+    done = stdin(command, joe, given_)
+    assert (done.returncode, done.stderr.startswith(b"apoppasswd: ")) == (1, True)
+    assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
+
+
+@pytest.mark.root
+def test_the_longest_password(host: Host, joe: Path, command: str) -> None:
+    """A password of the greatest length fits descriptor 3 with the shortest login name, and one byte more does not."""
+    # Its owner is in no passwd file, so that nothing is known of the login name but its extension.
+    longest = 512 - 2 - len("x-list")
+    assert stdin(command, joe, b"p" * (longest + 1), "-e", "list").returncode == 1
+    assert stdin(command, joe, b"p" * longest, "-e", "list").returncode == 0
+
+
+@pytest.mark.parametrize(("ext", "name"), [
+    ("list", ".apop-list"), ("List.Owner", ".apop-list:owner"), ("a-B", ".apop-a-b"), ("\xc4", ".apop-\xc4"), ("..", ".apop-::"),
+])
+def test_extension(host: Host, joe: Path, command: str, ext: str, name: str) -> None:
+    """The extension is folded as dot-qmail folds it, so that the login finds the file."""
+    assert stdin(command, joe, b"new\n", "-e", ext, cwd=Path("/")).returncode == 0
+    assert (joe / name).read_bytes() == b"new\n"
+    assert host.login(b"joe-" + ext.encode() + b"\0new\0").code == 0
+
+
+@pytest.mark.parametrize("ext", ["a/b", "a\nb", "\x1b[1m", "", "a\x7f"])
+def test_extensions_that_are_refused(host: Host, joe: Path, command: str, ext: str) -> None:
+    """A slash, a control character or nothing is no extension."""
+    before = os.listdir(joe)
+    assert stdin(command, joe, b"new\n", "-e", ext).returncode == 1
+    assert os.listdir(joe) == before
+
+
+def test_where_an_extensions_file_goes(host: Host, joe: Path, command: str) -> None:
+    """-d, or the current directory where it is the runner's and has a dot-qmail file, or the home."""
+    domain = host.home("domain", UID)
+    other = host.home("other", UID)
+    assert stdin(command, joe, b"new\n", "-e", "info", cwd=domain).returncode == 0
+    assert (joe / ".apop-info").exists()
+    host.put(domain / ".qmail-info", b"./info/\n", 0o644)
+    done = stdin(command, joe, b"new\n", "-e", "info", cwd=domain)
+    assert f"Password file: {domain}/.apop-info\n".encode() in done.stdout
+    assert (domain / ".apop-info").exists()
+    assert stdin(command, joe, b"new\n", "-e", "info", "-d", str(other), cwd=domain).returncode == 0
+    assert (other / ".apop-info").exists()
+    assert stdin(command, joe, b"other\n", cwd=domain).returncode == 0
+    assert (joe / ".apop").read_bytes() == b"other\n"
+    assert not (domain / ".apop").exists()
+    assert stdin(command, joe, b"other\n", "-d", str(other)).returncode == 0
+    assert (other / ".apop").exists()
+
+
+def test_other_lines_stay(host: Host, joe: Path, command: str) -> None:
+    """Only the first line is replaced; application passwords, comments and what a later version writes stay."""
+    rest = b"# comment\r\n\n{PLAIN}app\tlabel=phone\n{FUTURE}x\tnew=y"
+    for first in (b"old\n", b"\n", b"{SHA}x\tlabel=main\n"):
+        host.put(joe / ".apop", first + rest)
+        assert stdin(command, joe, b"new\n").returncode == 0
+        assert (joe / ".apop").read_bytes() == b"new\n" + rest
+    for password in (b"new", b"app"):
+        assert host.login(b"joe\0" + password + b"\0").code == 0
+
+
+def test_a_link_is_replaced(host: Host, joe: Path, command: str) -> None:
+    """A symbolic link becomes a file with the new password alone, which is said; its target stays."""
+    host.put(joe / ".apop", b"shared\n{PLAIN}app\n")
+    (joe / ".apop-list").symlink_to(".apop")
+    done = stdin(command, joe, b"new\n", "-e", "list")
+    assert (done.returncode, b"symbolic link to .apop" in done.stdout) == (0, True)
+    assert (joe / ".apop-list").read_bytes() == b"new\n"
+    assert not (joe / ".apop-list").is_symlink()
+    assert (joe / ".apop").read_bytes() == b"shared\n{PLAIN}app\n"
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "nul", "large", "full"])
+def test_what_is_not_a_password_file(host: Host, joe: Path, command: str, kind: str) -> None:
+    """What is there and cannot be kept is neither changed nor removed."""
+    apop = joe / ".apop"
+    apop.unlink()
+    if kind == "directory":
+        apop.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(apop)
+    else:
+        host.put(apop, {"nul": b"a\n\0", "large": b"#" * 65537, "full": b"a\n#" + b"#" * 65533}[kind])
+    before = apop.lstat()
+    done = stdin(command, joe, b"longer than it was\n")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert (apop.lstat().st_ino, apop.lstat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert not leftovers(joe)
+
+
+def test_whose_directory(host: Host, joe: Path, command: str) -> None:
+    """A directory that is not the runner's, or that everybody may write, is refused; one that is missing is trouble."""
+    joe.chmod(0o757)
+    done = stdin(command, joe, b"new\n")
+    assert (done.returncode, b"chmod o-w" in done.stderr) == (1, True)
+    assert stdin(command, joe, b"new\n", "-d", "/nonexistent").returncode == 111
+    if UID != os.geteuid():
+        done = stdin(command, joe, b"new\n", "-d", "/", uid=UID)
+        assert (done.returncode, b"belongs to root" in done.stderr) == (1, True)
+
+
+@pytest.mark.root
+def test_by_root(host: Host, joe: Path, command: str) -> None:
+    """Run by root, the file is its directory's owner's, and a login takes it."""
+    done = stdin(command, joe, b"new\n", "-d", str(joe), uid=0)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert ((joe / ".apop").stat().st_uid, (joe / ".apop").stat().st_gid) == (UID, UID)
+    assert host.login(b"joe\0new\0").code == 0
+
+
+@pytest.mark.root
+def test_root_becomes_the_owner_first(host: Host, joe: Path, command: str) -> None:
+    """What the owner could not write himself, root does not write for him: here, a link to somewhere else's file."""
+    victim = host.home("victim", UID + 1, 0o700)
+    host.put(victim / ".apop", b"victim's\n")
+    (joe / ".apop").unlink()
+    (joe / ".apop").symlink_to(victim / ".apop")
+    assert stdin(command, joe, b"new\n", "-d", str(joe), uid=0).returncode == 0
+    assert (victim / ".apop").read_bytes() == b"victim's\n"
+    # A file that the owner cannot read is not read for him either.
+    (joe / ".apop").unlink()
+    host.put(joe / ".apop", b"root's\n")
+    os.chown(joe / ".apop", 0, 0)
+    assert stdin(command, joe, b"new\n", "-d", str(joe), uid=0).returncode == 111
+    assert (joe / ".apop").read_bytes() == b"root's\n"
+
+
+@pytest.mark.root
+def test_warnings(host: Host, joe: Path, command: str) -> None:
+    """It warns where a login would refuse what it has just written."""
+    roots = host.home("roots", 0)
+    assert b"Warning: " in stdin(command, roots, b"new\n").stderr
+    joe.chmod(0o1755)
+    assert b"Warning: " in stdin(command, joe, b"new\n").stderr
+    joe.chmod(0o755)
+    host.put(joe / ".apop", b"a\nb\n")
+    assert b"line 2" in stdin(command, joe, b"new\n").stderr
+    host.put(joe / ".apop", b"a\n")
+    assert stdin(command, joe, b"new\n").stderr == b""
+
+
+@pytest.mark.parametrize("options", [["secret"], ["-x"], ["-e"], ["--stdin=x"]])
+def test_usage(host: Host, joe: Path, command: str, options: list[str]) -> None:
+    """Anything else on the command line, a password above all, is a misuse."""
+    assert stdin(command, joe, b"new\n", *options).returncode == 2
+    assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
+
+
+def test_help_and_version(host: Host, joe: Path, command: str) -> None:
+    """--help and --version work without a password file or a terminal."""
+    for option in ("-h", "--help", "--version"):
+        assert stdin(command, joe, b"", option).returncode == 0
+
+
+def test_umask_does_not_matter(host: Host, joe: Path, command: str) -> None:
+    """The file is 0600 whatever the umask, never more and never less."""
+    for umask in ("0", "0777"):
+        subprocess.run(
+            ["sh", "-c", f"umask {umask}; exec \"$0\" --stdin -d \"$1\"", command, str(joe)], input=b"new\n", check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        assert mode(joe / ".apop") == 0o600
+
+
+STEPS = ["flock", "stat", "open", "fchmod", "write", "fsync", "rename"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_at_any_step(step: str, failure: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where any step of the write fails, the old file is there, whole, and nothing else."""
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    (tmp_path / ".apop").write_bytes(b"old\n{PLAIN}app\n")
+    directory = os.open(tmp_path, os.O_RDONLY)
+    target = {"flock": "fcntl.flock", "write": "io.BufferedWriter.write"}.get(step, f"os.{step}")
+    with monkeypatch.context() as patch:
+        if step == "write":
+            patch.setattr("builtins.open", _opening_full_files)
+        else:
+            patch.setattr(target, fail)
+        with pytest.raises((type(failure), OSError)):
+            passwordfile.change(directory, b".apop", b"new")
+    os.close(directory)
+    assert os.listdir(tmp_path) == [".apop"]
+    assert (tmp_path / ".apop").read_bytes() == b"old\n{PLAIN}app\n"
+
+
+def _opening_full_files(descriptor: int, how: str) -> object:
+    # /dev/full takes nothing: what is written fails when it is flushed.
+    if how == "rb":
+        return os.fdopen(descriptor, how)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, descriptor)
+    os.close(full)
+    return os.fdopen(descriptor, how)
+
+
+def test_a_failure_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the directory cannot be synced, that is said, and the new file is whole."""
+    calls = []
+
+    def fsync(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+
+    directory = os.open(tmp_path, os.O_RDONLY)
+    monkeypatch.setattr("os.fsync", fsync)
+    with pytest.raises(OSError, match="Input/output"):
+        passwordfile.change(directory, b".apop", b"new")
+    os.close(directory)
+    assert (tmp_path / ".apop").read_bytes() == b"new\n"
+    assert os.listdir(tmp_path) == [".apop"]
+
+
+def test_killed_at_any_moment(host: Host, joe: Path, command: str) -> None:
+    """Killed whenever it may be, the old password or the new one is there, whole."""
+    rest = b"{PLAIN}app\n" * 500
+    for milliseconds in range(40, 130, 6):
+        host.put(joe / ".apop", b"old\n" + rest)
+        process = subprocess.Popen(
+            [command, "--stdin", "-d", str(joe)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        assert process.stdin
+        process.stdin.write(b"new\n")
+        process.stdin.close()
+        time.sleep(milliseconds / 1000)
+        process.kill()
+        process.wait()
+        assert (joe / ".apop").read_bytes() in (b"old\n" + rest, b"new\n" + rest)
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    """While one change is made another one does not start, so that no line is lost."""
+    first, second = (os.open(tmp_path, os.O_RDONLY) for _ in range(2))
+    with passwordfile._alone(first), pytest.raises(BlockingIOError):
+        passwordfile.change(second, b".apop", b"new")
+    passwordfile.change(second, b".apop", b"new")
+    assert (tmp_path / ".apop").read_bytes() == b"new\n"
+    os.close(first)
+    os.close(second)
+
+
+@given(st.binary(min_size=1, max_size=100))
+def test_what_is_written_is_what_a_login_reads(password: bytes) -> None:
+    """Any password that is let through comes back from the file as the first credential."""
+    try:
+        passwordfile.check(password, 3)
+    except Refusal:
+        assert set(password) & set(apopfile.CONTROL)
+        return
+    line = (b"{PLAIN}" if apopfile.scheme_of(password) else b"") + password
+    assert apopfile.parse(line + b"\n")[0].secret == password
+
+
+@given(st.binary(max_size=30))
+def test_file_names(ext: bytes) -> None:
+    """A name is in its directory, is no temporary one, and any extension is taken or refused."""
+    try:
+        name = place.file_name(ext)
+    except Refusal:
+        return
+    assert name.startswith(b".apop-")
+    assert b"/" not in name
+    assert b"." not in name[1:]
+
+
+@given(st.binary(max_size=30))
+def test_shown_names_are_harmless(name: bytes) -> None:
+    """Whatever a file is called, its name does not control the terminal."""
+    assert shown(name).isprintable()
