@@ -35,6 +35,7 @@ lint: $(VENV)/.test
 	mandoc -T lint -W warning man/*
 
 install: $(VENV)/.pip
+	@"$$WITH" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'PYTHON must be 3.11 or later'; exit 1; }
 	@"$$WITH" -B -X no_debug_ranges -m checkapoppw.commands.install install --prefix "$$INTO" --root "$$ROOT" \
 		--python "$$WITH" --pip $(VENV)/bin/python
 

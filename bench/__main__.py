@@ -77,13 +77,15 @@ class Bench:
             self.home.mkdir()
             os.chown(self.home, UID, UID)
             host.put(self.home / ".apop", SECRET + b"\n")
-        host.assign(*(b"=user%d:user%d:%d:%d:%s:::" % (number, number, UID, UID, bytes(self.home)) for number in range(accounts)))
+        rest = b"%d:%d:%s:::" % (UID, UID, bytes(self.home))
+        host.assign(*(b"=user%d:user%d:%s" % (number, number, rest) for number in range(accounts)))
         return host
 
     def environ(self, host: Host) -> dict[str, str]:
         """The settings that the figures are for."""
         return {
-            "PATH": "/bin:/usr/bin", "QMAIL_ROOT": str(host.root), "CHECKAPOPPW_LOG": "off", "CHECKAPOPPW_FAIL_DELAY": "0",
+            "PATH": "/bin:/usr/bin", "QMAIL_ROOT": str(host.root), "CHECKAPOPPW_LOG": "off",
+            "CHECKAPOPPW_FAIL_DELAY": "0",
         }
 
     def run(self, command: list[str], environ: dict[str, str], data: bytes = b"", code: int = 0) -> float:
@@ -144,7 +146,8 @@ def checkpw(bench: Bench) -> Callable[[], float] | None:
     os.chown(bench.home / "Maildir", UID, UID)
     bench.few.put(bench.home / "Maildir" / ".password", SECRET + b"\n")
     passwd = bench.home.with_name("passwd")
-    passwd.write_bytes(Path("/etc/passwd").read_bytes() + b"user500:x:%d:%d::%s:/bin/sh\n" % (UID, UID, bytes(bench.home)))
+    account = b"user500:x:%d:%d::%s:/bin/sh\n" % (UID, UID, bytes(bench.home))
+    passwd.write_bytes(Path("/etc/passwd").read_bytes() + account)
     subprocess.run(["mount", "--bind", str(passwd), "/etc/passwd"], check=True)
     return lambda: bench.run([program, "/bin/true"], {"PATH": "/bin:/usr/bin"}, apop())
 
@@ -156,7 +159,8 @@ def report(bench: Bench) -> None:
 
     print(f"{' '.join(bench.bare)}: {1000 * statistics.median(bare() for _ in range(RUNS)):.1f} ms")
     logins: dict[str, tuple[Login, int]] = {
-        "accepted PLAIN": (plain, 0), "accepted CRAM-MD5": (cram, 0), "accepted APOP": (apop, 0), "refused PLAIN": (refused, 1),
+        "accepted PLAIN": (plain, 0), "accepted CRAM-MD5": (cram, 0), "accepted APOP": (apop, 0),
+        "refused PLAIN": (refused, 1),
     }
     debian = checkpw(bench)
     for name, (make, code) in logins.items():
@@ -171,7 +175,8 @@ def report(bench: Bench) -> None:
     many = ratio(bench.login(bench.many, plain), bench.login(bench.few, plain))[0]
     print(f"1,000,000 assignments over 1,000: {many:.3f} x the time")
     few_peak, many_peak = (statistics.median(bench.peak(host) for _ in range(15)) for host in (bench.few, bench.many))
-    print(f"1,000,000 assignments over 1,000: {many_peak / few_peak:.3f} x the memory ({few_peak / 1024:.1f} MiB at its peak)")
+    mebibytes = few_peak / 1024
+    print(f"1,000,000 assignments over 1,000: {many_peak / few_peak:.3f} x the memory ({mebibytes:.1f} MiB)")
 
 
 def main() -> None:

@@ -78,7 +78,8 @@ def find(dash: bytes, ext: bytes) -> tuple[bytes, int]:
             if default:
                 found = _open(b".apop" + suffix)
     if found is None:
-        raise Refused("no-file", b"set a password with apoppasswd: %s is not there" % files.here(b".apop" + exact))
+        missing = files.here(b".apop" + exact)
+        raise Refused("no-file", "the address is wrong, or its password not set with apoppasswd: no %s", missing)
     return found
 
 
@@ -89,7 +90,7 @@ def _open(name: bytes) -> tuple[bytes, int] | None:
     except OSError as error:
         if error.errno in _ABSENT:
             return None
-        raise Deferred("file-unreadable", b"make %s a file that its user can read" % files.here(name)) from None
+        raise Deferred("file-unreadable", "make %s a file that its user can read", files.here(name)) from None
 
 
 def read(path: bytes, descriptor: int, uid: int) -> bytes:
@@ -102,15 +103,15 @@ def read(path: bytes, descriptor: int, uid: int) -> bytes:
         status = posix.fstat(descriptor)
         content = files.read(descriptor, LARGEST) if status.st_mode & _TYPE == _REGULAR else b""
     except OSError:
-        raise Deferred("file-unreadable", b"see why %s cannot be read" % path) from None
+        raise Deferred("file-unreadable", "see why %s cannot be read", path) from None
     if status.st_mode & _TYPE != _REGULAR:
-        raise Deferred("file-type", b"put a regular file in the place of %s" % path)
+        raise Deferred("file-type", "put a regular file in the place of %s", path)
     if status.st_uid != uid:
-        raise Deferred("file-owner", b"chown %d %s" % (uid, path))
+        raise Deferred("file-owner", f"chown {uid} %s", path)
     if status.st_mode & _GROUP_AND_OTHERS:
-        raise Deferred("file-mode", b"chmod 600 %s" % path)
+        raise Deferred("file-mode", "chmod 600 %s", path)
     if len(content) > LARGEST:
-        raise Deferred("file-too-large", b"shorten %s to 65536 bytes" % path)
+        raise Deferred("file-too-large", "shorten %s to 65536 bytes", path)
     return content
 
 
@@ -121,7 +122,7 @@ def parse(content: bytes) -> list[Credential]:
     Raises Deferred (file-malformed), whose remedy names the line.
     """
     if b"\0" in content:
-        raise _malformed(1 + content[: content.index(b"\0")].count(b"\n"), b"it holds a NUL")
+        raise _malformed(1 + content[: content.index(b"\0")].count(b"\n"), "it holds a NUL")
     *ended, last = content.split(b"\n")
     lines = [line.removesuffix(b"\r") for line in ended] + [last]
     credentials = []
@@ -145,9 +146,9 @@ def _credential(number: int, line: bytes) -> Credential:
     found = scheme_of(line)
     if not found:
         if number > 1:
-            raise _malformed(number, b"behind the first line, each password needs its {SCHEME}")
+            raise _malformed(number, "behind the first line, each password needs its {SCHEME}")
         if line != line.translate(None, CONTROL):
-            raise _malformed(number, b"it holds a control character")
+            raise _malformed(number, "it holds a control character")
         return Credential(b"PLAIN", line)
     scheme, rest = found
     value, *words = rest.split(b"\t")
@@ -155,20 +156,20 @@ def _credential(number: int, line: bytes) -> Credential:
     for word in words:
         key, equals, attribute = word.partition(b"=")
         if not equals or key in attributes:
-            raise _malformed(number, b"each TAB must be followed by another key=value")
+            raise _malformed(number, "each TAB must be followed by another key=value")
         attributes[key] = attribute
     if any(part != part.translate(None, CONTROL) for part in (value, *words)):
-        raise _malformed(number, b"it holds a control character")
+        raise _malformed(number, "it holds a control character")
     expires = attributes.get(b"expires")
     if expires is not None and not _is_date(expires):
-        raise _malformed(number, b"expires= needs a date like 2030-12-31")
+        raise _malformed(number, "expires= needs a date like 2030-12-31")
     services = attributes.get(b"for")
     return Credential(scheme, value, attributes.get(b"label", b""), expires or b"",
                       None if services is None else services.split(b","))
 
 
-def _malformed(number: int, why: bytes) -> Deferred:
-    return Deferred("file-malformed", b"mend line %d of the .apop file: %s" % (number, why))
+def _malformed(number: int, why: str) -> Deferred:
+    return Deferred("file-malformed", f"mend line {number} of the .apop file: {why}")
 
 
 def _is_date(text: bytes) -> bool:

@@ -108,4 +108,4 @@ def _number(piece: bytes, offset: int) -> int:
 
 
 def _damaged() -> Deferred:
-    return Deferred("cdb-unreadable", b"run qmail-newu to make users/cdb anew")
+    return Deferred("cdb-unreadable", "run qmail-newu to make users/cdb anew")

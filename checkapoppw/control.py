@@ -30,7 +30,7 @@ def enter(root: bytes) -> None:
     try:
         posix.chdir(root)
     except OSError:
-        raise Deferred("no-qmail", b"name the directory of qmail in QMAIL_ROOT: %s is not one" % root) from None
+        raise Deferred("no-qmail", "name the directory of qmail in QMAIL_ROOT: %s is not one", root) from None
 
 
 def read(name: bytes) -> bytes | None:
@@ -52,7 +52,7 @@ def read(name: bytes) -> bytes | None:
 
 
 def _unreadable(path: bytes) -> Deferred:
-    return Deferred("control-unreadable", b"make %s under the directory of qmail a readable file" % path)
+    return Deferred("control-unreadable", "make %s under the directory of qmail a readable file", path)
 
 
 def entries(content: bytes) -> list[bytes]:
@@ -77,7 +77,7 @@ def domains() -> Domains:
     else:
         me = read(b"me")
         if me is None:
-            raise Deferred("no-locals", b"name the local domains in control/locals, or this host in control/me")
+            raise Deferred("no-locals", "name the local domains in control/locals, or this host in control/me")
         names = first_line(me).split(b"\0")
     return Domains(
         {name.lower() for name in names},
@@ -124,4 +124,4 @@ def _prefix(address: bytes, domain: bytes, virtual: dict[bytes, bytes]) -> bytes
             if prefix:
                 return prefix
             break  # an exception: this address is remote, whatever less specific lines say
-    raise Refused("remote-address")
+    raise Refused("remote-address", "name the domain in control/locals or control/virtualdomains, if it is yours")

@@ -37,11 +37,11 @@ def enter_home(home: bytes) -> None:
         posix.chdir(home)
         mode = posix.stat(b".").st_mode
     except OSError:
-        raise Deferred("home-unreachable", b"make %s a directory that its user can enter" % home) from None
+        raise Deferred("home-unreachable", "make %s a directory that its user can enter", home) from None
     if mode & _OTHERS_WRITE:
-        raise Deferred("home-writable", b"chmod o-w %s" % home)
+        raise Deferred("home-writable", "chmod o-w %s", home)
     if mode & _STICKY:
-        raise Deferred("home-sticky", b"chmod -t %s" % home)
+        raise Deferred("home-sticky", "chmod -t %s", home)
 
 
 def governing(dash: bytes, ext: bytes) -> tuple[bytes, bool, int] | None:
@@ -67,14 +67,14 @@ def _open(name: bytes) -> int | None:
         descriptor = posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY)
     except OSError as error:
         if error.errno in TEMPORARY or error.errno in (errno.EPERM, errno.EACCES):
-            raise Deferred("dot-qmail-unreadable", b"make %s readable to its user" % files.here(name)) from None
+            raise Deferred("dot-qmail-unreadable", "make %s readable to its user", files.here(name)) from None
         return None
     mode = posix.fstat(descriptor).st_mode
     if mode & _TYPE == _REGULAR:
         if not mode & _OTHERS_WRITE:
             return descriptor
         posix.close(descriptor)
-        raise Deferred("dot-qmail-writable", b"chmod o-w %s" % files.here(name))
+        raise Deferred("dot-qmail-writable", "chmod o-w %s", files.here(name))
     posix.close(descriptor)
     return None
 

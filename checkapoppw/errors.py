@@ -11,16 +11,18 @@ class LoginError(Exception):
     """A login that does not succeed.  Temporary (111) unless a subclass says otherwise, so that forgetting is safe.
 
     reason: the reason code, a word of checkapoppw(8)
-    remedy: what an administrator or the user can do about it; bytes from outside in it are escaped by the log
+    remedy: what an administrator or the user can do about it, in our own words, with `%s` where a name belongs
+    names: what belongs there; they come from outside, and whoever shows the remedy escapes them
     """
 
     code = 111
     result = "deferred"
 
-    def __init__(self, reason: str, remedy: bytes = b"") -> None:
+    def __init__(self, reason: str, remedy: str = "", *names: bytes) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
+        self.names = names
 
 
 class Refused(LoginError):

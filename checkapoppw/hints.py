@@ -1,7 +1,7 @@
 """What callers tell in the environment about themselves and their client.
 
 A hint may only narrow what is allowed, never widen it, and an unknown value narrows nothing: the hints are those of
-sagredo's and notqmail's qmail-smtpd (SMTPAUTHMETHOD), of checkpw's patch for qmail-popup (AUTH), of Dovecot
+sagredo's qmail-smtpd (SMTPAUTHMETHOD), of checkpw's patch for qmail-popup (AUTH), of Dovecot
 (SERVICE) and of tcpserver (TCPLOCALPORT, TCPREMOTEIP).
 """
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     Entry = dict[str, bytes | str | int]
 
 
-def escape(value: bytes, also: bytes = b"") -> str:
-    """A value as the log shows it.  also: bytes that may stand as they are besides the safe ones"""
-    shown = "".join(chr(byte) if byte in _SAFE or byte in also else f"\\x{byte:02x}" for byte in value)
+def escape(value: bytes) -> str:
+    """A value from outside as the log shows it."""
+    shown = "".join(chr(byte) if byte in _SAFE else f"\\x{byte:02x}" for byte in value)
     if len(shown) > LONGEST_VALUE:
         # cut in front of an escape, not within one
         shown = shown[:LONGEST_VALUE]
@@ -45,10 +45,14 @@ def line(entry: "Entry") -> str:
     for name in FIELDS:
         value = entry.get(name, b"")
         if isinstance(value, bytes):
-            quoted = name == "remedy" and value
-            value = f'"{escape(value, b" =")}"' if quoted else escape(value)
+            value = escape(value)
         shown.append(f"{name}={'-' if value == '' else value}")
     return " ".join(shown)
+
+
+def remedy(words: str, names: tuple[bytes, ...]) -> str:
+    """A remedy as the log shows it: our own words in quotes, the names from outside in them escaped."""
+    return f'"{words % tuple(escape(name) for name in names)}"' if words else ""
 
 
 class Log:
@@ -77,14 +81,14 @@ class Log:
             try:
                 posix.set_inheritable(descriptor, False)
             except (OSError, OverflowError):
-                raise Misused("bad-setting", b"open the descriptor of CHECKAPOPPW_LOG, as in 5>&2") from None
+                raise Misused("bad-setting", "open the descriptor of CHECKAPOPPW_LOG, as in 5>&2") from None
             self._descriptor = descriptor
         elif target != b"off":
             flags = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT | posix.O_NOFOLLOW | posix.O_NONBLOCK
             try:
                 self._descriptor = posix.open(target, flags, 0o600)
             except OSError:
-                raise Deferred("log-unopenable", b"make %s a file that can be appended to" % target) from None
+                raise Deferred("log-unopenable", "make %s a file that can be appended to", target) from None
             self._timed = True
         self.opened = True
 

@@ -5,7 +5,7 @@ import time
 
 from . import apopfile, control, dotqmail, hints, mechanisms, process, request, users
 from .errors import Deferred, LoginError, Misused
-from .log import Log
+from .log import Log, remedy
 from .settings import Settings
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> "NoReturn":
         failure = unforeseen(error)
     try:
         open_late(log, settings.log)
-        record(log, entry, start, failure.result, failure.reason, failure.remedy)
+        record(log, entry, start, failure.result, failure.reason, remedy(failure.remedy, failure.names))
         process.wait_out(settings.fail_delay, start)
     finally:
         posix._exit(failure.code)
@@ -50,7 +50,7 @@ def login(argv: list[str], settings: Settings, log: Log, entry: "Entry") -> dict
     entry.update({shown: environ.get(name, b"") for name, shown in hints.LOGGED})
     settings.read(environ)
     if len(argv) < 2:
-        raise Misused("no-program", b"usage: checkapoppw prog [arg ...]")
+        raise Misused("no-program", "usage: checkapoppw prog [arg ...]")
     data = request.read()
     log.open(settings.log)
 
@@ -89,7 +89,7 @@ def unforeseen(error: BaseException) -> LoginError:
         place = place.tb_next
     where = f" in {place.tb_frame.f_code.co_name}() at line {place.tb_lineno}" if place else ""
     number = f" {error.errno}" if isinstance(error, OSError) else ""
-    return Deferred("internal", f"report this: {type(error).__name__}{number}{where}".encode())
+    return Deferred("internal", f"report this: {type(error).__name__}{number}{where}")
 
 
 def open_late(log: Log, target: bytes) -> None:
@@ -101,8 +101,8 @@ def open_late(log: Log, target: bytes) -> None:
             log.open(b"syslog")
 
 
-def record(log: Log, entry: "Entry", start: float, result: str, reason: str, remedy: bytes = b"") -> None:
+def record(log: Log, entry: "Entry", start: float, result: str, reason: str, advice: str = "") -> None:
     """Write the login's line.  start: when it began, by the monotonic clock"""
     log.write(entry | {
-        "result": result, "reason": reason, "remedy": remedy, "ms": round(1000 * (time.monotonic() - start)),
+        "result": result, "reason": reason, "remedy": advice, "ms": round(1000 * (time.monotonic() - start)),
     })

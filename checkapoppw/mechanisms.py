@@ -78,34 +78,33 @@ def verify(request: "Request", credentials: "list[Credential]", around: Circumst
 
     Every credential that counts is tried, also behind one that matches, so that the time tells nothing.
 
-    Raises Refused with the reason (wrong-password, extra-fields, no-password, expired, other-service,
-    mechanism-off, stale-challenge, foreign-challenge), or Deferred (unknown-scheme) where none matches and there is one that this
-    program cannot verify.
+    Raises Refused: wrong-password, extra-fields, no-password, expired, other-service, mechanism-off, stale-challenge,
+    foreign-challenge; Deferred (unknown-scheme) where none matches and one cannot be verified by this program.
     """
     tries, why = attempts(request, around)
     if not tries:
-        raise Refused(why, _REMEDIES.get(why, b""))
+        raise Refused(why, _REMEDIES.get(why, ""))
     if not credentials:
-        raise Refused("no-password", b"set one with apoppasswd")
+        raise Refused("no-password", "set one with apoppasswd")
     current = [one for one in credentials if not one.expired(around.now)]
     usable = [one for one in current if one.serves(around.service)]
     if not usable:
-        raise Refused("other-service" if current else "expired", b"set another password with apoppasswd")
+        raise Refused("other-service" if current else "expired", "set another password with apoppasswd")
     opened = [(name, one) for one in usable for name in tries if _proves(name, request, one.secret)]
     if opened:
         return opened[0]
     for one in usable:
         if one.secret is None:
-            raise Deferred("unknown-scheme", b"set the password anew with apoppasswd: {%s} is unknown here" % one.scheme)
+            raise Deferred("unknown-scheme", "set the password anew with apoppasswd: unknown scheme %s", one.scheme)
     why = why or request.note or "wrong-password"
-    raise Refused(why, _REMEDIES.get(why, b""))
+    raise Refused(why, _REMEDIES.get(why, ""))
 
 
 _REMEDIES = {
-    "extra-fields": b"an attack by a NUL in the password, or indimail: then set CHECKAPOPPW_CALLER=indimail",
-    "mechanism-off": b"see CHECKAPOPPW_MECHANISMS and the caller's SMTPAUTHMETHOD, AUTH and TCPLOCALPORT",
-    "foreign-challenge": b"an attack, or a program stands between: then set CHECKAPOPPW_STRICT_PID=0",
-    "stale-challenge": b"an attack, or the clock is wrong: see CHECKAPOPPW_MAX_AGE",
+    "extra-fields": "an attack by a NUL in the password, or indimail: then set CHECKAPOPPW_CALLER=indimail",
+    "mechanism-off": "see CHECKAPOPPW_MECHANISMS and the caller's SMTPAUTHMETHOD, AUTH and TCPLOCALPORT",
+    "foreign-challenge": "an attack, or a program stands between: then set CHECKAPOPPW_STRICT_PID=0",
+    "stale-challenge": "an attack, or the clock is wrong: see CHECKAPOPPW_MAX_AGE",
 }
 
 
@@ -120,14 +119,19 @@ def _proves(mechanism: str, request: "Request", secret: bytes | None) -> bool:
 
 def apop(challenge: bytes, secret: bytes) -> bytes:
     """The digest of RFC 1939 section 7: MD5 over the challenge, angle brackets included, and the secret."""
-    return md5(challenge + secret).hexdigest().encode()
+    return _hexadecimal(challenge + secret)
 
 
 def cram_md5(challenge: bytes, secret: bytes) -> bytes:
     """The digest of RFC 2195 section 2: HMAC-MD5 (RFC 2104) over the challenge, keyed with the secret."""
     key = int.from_bytes((secret if len(secret) <= _BLOCK else md5(secret).digest()).ljust(_BLOCK, b"\0"), "big")
     inner = md5(_padded(key, b"\x36") + challenge).digest()
-    return md5(_padded(key, b"\x5c") + inner).hexdigest().encode()
+    return _hexadecimal(_padded(key, b"\x5c") + inner)
+
+
+def _hexadecimal(data: bytes) -> bytes:
+    text: str = md5(data).hexdigest()
+    return text.encode()
 
 
 def _padded(key: int, pad: bytes) -> bytes:

@@ -43,18 +43,27 @@ def guard() -> None:
 
 
 def _forbid_core() -> None:
-    # The kernel makes no core file of a process whose effective ids have changed, up to its next exec (prctl(2),
-    # PR_SET_DUMPABLE).  Who may not change them has the limit, which has to be given back.
-    gid = posix.getegid()
-    try:
-        posix.setegid(gid ^ 1)
-        posix.setegid(gid)
-    except OSError:
+    # By the limit only where nothing cheaper does: it costs an import, and has to be given back.
+    if not _undumpable():
         import resource
 
         soft, hard = _core_limits[:] = resource.getrlimit(resource.RLIMIT_CORE)
         if soft:  # RLIM_INFINITY is a negative number
             resource.setrlimit(resource.RLIMIT_CORE, (_NO_CORE, hard))
+
+
+def _undumpable() -> bool:
+    # The kernel makes no core file of a process whose effective ids have changed, up to its next exec, unless it is
+    # told to (prctl(2), PR_SET_DUMPABLE; proc_sys_fs(5), suid_dumpable).  Only root may change them.
+    gid = posix.getegid()
+    try:
+        if files.read(posix.open(b"/proc/sys/fs/suid_dumpable", posix.O_RDONLY), 16) != b"0\n":
+            return False
+        posix.setegid(gid ^ 1)
+        posix.setegid(gid)
+    except OSError:
+        return False
+    return True
 
 
 def _allow_core() -> None:
@@ -73,7 +82,7 @@ def become(account: Account) -> None:
     """
     own = posix.geteuid()
     if own and own != account.uid:
-        raise Deferred("not-root", b"start checkapoppw as root: uid %d cannot become uid %d" % (own, account.uid))
+        raise Deferred("not-root", f"start checkapoppw as root: uid {own} cannot become uid {account.uid}")
     gid = posix.getegid() if own else account.gid
     try:
         if not own:
@@ -81,11 +90,11 @@ def become(account: Account) -> None:
         posix.setresgid(gid, gid, gid)
         posix.setresuid(account.uid, account.uid, account.uid)
     except OSError:
-        raise Deferred("ids-kept", b"start checkapoppw with the right to change its ids") from None
+        raise Deferred("ids-kept", "start checkapoppw with the right to change its ids") from None
     # glibc and the kernel are trusted, security modules and user namespaces less so.
     held = (posix.getresuid(), posix.getresgid())
     if held != ((account.uid,) * 3, (gid,) * 3) or (not own and posix.getgroups() != [gid]) or _regains(gid):
-        raise Deferred("ids-kept", b"start checkapoppw without capabilities and securebits")
+        raise Deferred("ids-kept", "start checkapoppw without capabilities and securebits")
 
 
 def _regains(gid: int) -> bool:
@@ -151,7 +160,7 @@ def run(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_IGN)
     guard()
-    raise Deferred("exec-failed", b"see why %s cannot be run" % program)
+    raise Deferred("exec-failed", "see why %s cannot be run", program)
 
 
 def wait_out(delay: float, start: float) -> None:

@@ -51,7 +51,7 @@ def read(descriptor: int = 3) -> bytes:
     try:
         data = files.read(descriptor, LIMIT)
     except OSError:
-        raise Deferred("fd3-unreadable", b"start checkapoppw from a program that speaks checkpassword") from None
+        raise Deferred("fd3-unreadable", "start checkapoppw from a program that speaks checkpassword") from None
     if len(data) > LIMIT:
         raise Refused("too-long")
     return data
@@ -68,7 +68,7 @@ def parse(data: bytes, indimail: bool = False) -> Request:
     """
     fields = data.split(b"\0")
     if fields.pop() or len(fields) < 2:
-        raise Misused("bad-input", b"start checkapoppw from a program that speaks checkpassword")
+        raise Misused("bad-input", "start checkapoppw from a program that speaks checkpassword")
     login, second = fields[:2]
     if not login:
         raise Refused("empty-login")
@@ -92,7 +92,7 @@ def _indimail(fields: list[bytes]) -> Request:
         return Request(login, second, 4)
     if method == [b"\3"] and _is_challenge(second) and _is_response(third):
         return Request(login, third, 4, second, "cr")
-    raise Refused("indimail-form")
+    raise Refused("indimail-form", "unset CHECKAPOPPW_CALLER, unless the caller is indimail-mta")
 
 
 def _is_challenge(field: bytes) -> bool:

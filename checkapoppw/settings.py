@@ -46,27 +46,27 @@ class Settings:
         if value := environ.get(b"CHECKAPOPPW_MECHANISMS"):
             self.mechanisms = _mechanisms(value)
         if value := environ.get(b"CHECKAPOPPW_MAX_AGE"):
-            self.max_age = _whole(b"CHECKAPOPPW_MAX_AGE", value)
+            self.max_age = _whole("CHECKAPOPPW_MAX_AGE", value)
         if value := environ.get(b"CHECKAPOPPW_STRICT_PID"):
             if value not in (b"0", b"1"):
-                raise _bad(b"CHECKAPOPPW_STRICT_PID", b"0 or 1")
+                raise _bad("CHECKAPOPPW_STRICT_PID", "0 or 1")
             self.strict_pid = value == b"1"
         if value := environ.get(b"CHECKAPOPPW_CALLER"):
             if value != b"indimail":
-                raise _bad(b"CHECKAPOPPW_CALLER", b"indimail, or leave it unset")
+                raise _bad("CHECKAPOPPW_CALLER", "indimail, or leave it unset")
             self.indimail = True
         if value := environ.get(b"QMAIL_ROOT"):
             self.root = value
 
 
-def _bad(name: bytes, wanted: bytes) -> Misused:
-    return Misused("bad-setting", b"set %s to %s" % (name, wanted))
+def _bad(name: str, wanted: str) -> Misused:
+    return Misused("bad-setting", f"set {name} to {wanted}")
 
 
-def _whole(name: bytes, value: bytes) -> int:
+def _whole(name: str, value: bytes) -> int:
     # Eighteen digits are more seconds than the universe has, and fewer than int() objects to.
     if not value.isdigit() or len(value) > 18:
-        raise _bad(name, b"a whole number of seconds, or 0")
+        raise _bad(name, "a whole number of seconds, or 0")
     return int(value)
 
 
@@ -76,14 +76,14 @@ def _delay(value: bytes) -> float:
         seconds = float(value)
         if seconds <= LONGEST_DELAY:
             return seconds
-    raise _bad(b"CHECKAPOPPW_FAIL_DELAY", b"seconds, at most 30")
+    raise _bad("CHECKAPOPPW_FAIL_DELAY", "seconds, at most 30")
 
 
 def _mechanisms(value: bytes) -> tuple[str, ...]:
     words = value.replace(b",", b" ").split(b" ")
     chosen = tuple(name for name in MECHANISMS if name.encode() in words)
     if not chosen or any(word and word.decode("latin-1") not in MECHANISMS for word in words):
-        raise _bad(b"CHECKAPOPPW_MECHANISMS", b"words out of: plain apop cram-md5")
+        raise _bad("CHECKAPOPPW_MECHANISMS", "words out of: plain apop cram-md5")
     return chosen
 
 
@@ -93,4 +93,4 @@ def _log(value: bytes) -> bytes:
     # Descriptors 0 to 2 are the caller's and its client's, 3 is where the login came from.
     if value.startswith(b"fd:") and value[3:].isdigit() and len(value) < 12 and int(value[3:]) >= 4:
         return value
-    raise _bad(b"CHECKAPOPPW_LOG", b"syslog, off, fd:N with N at least 4, or a path with a / in it")
+    raise _bad("CHECKAPOPPW_LOG", "syslog, off, fd:N with N at least 4, or a path with a / in it")

@@ -81,11 +81,11 @@ def find(local: bytes) -> Account:
     value = _users_cdb(local)
     account = parse(value) if value is not None else getpw(local, Passwd())
     if account.uid == 0:
-        raise Refused("root-account")
+        raise Refused("root-account", "nobody logs in as root: give the address to another user")
     if _NO_ID in (account.uid, account.gid):
-        raise Deferred("bad-id", b"give %s another uid and gid" % account.user)
+        raise Deferred("bad-id", "give %s another uid and gid", account.user)
     if not account.home.startswith(b"/"):
-        raise Refused("relative-home")
+        raise Refused("relative-home", "let the home in users/assign begin with a slash: %s", account.home)
     return account
 
 
@@ -95,7 +95,7 @@ def _users_cdb(local: bytes) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError:
-        raise Deferred("cdb-unreadable", b"make users/cdb readable, or run qmail-newu to make it anew") from None
+        raise Deferred("cdb-unreadable", "make users/cdb readable, or run qmail-newu to make it anew") from None
     try:
         return assignment(local, lambda key: cdb.get(descriptor, key))
     finally:
@@ -113,7 +113,7 @@ def assignment(local: bytes, get: "Callable[[bytes], bytes | None]") -> bytes | 
     """
     wild = get(b"")
     if wild is None:
-        raise Deferred("cdb-unreadable", b"run qmail-newu to make users/cdb anew: its wildcard record is missing")
+        raise Deferred("cdb-unreadable", "run qmail-newu to make users/cdb anew: its wildcard record is missing")
     key = b"!" + local.lower()
     value = get(key + b"\0")
     if value is not None:
@@ -133,7 +133,7 @@ def parse(value: bytes) -> Account:
     """
     fields = value.split(b"\0")
     if len(fields) < 6:
-        raise Deferred("cdb-fields", b"run qmail-newu to make users/cdb anew")
+        raise Deferred("cdb-fields", "run qmail-newu to make users/cdb anew")
     user, uid, gid, home, dash, ext = fields[:6]
     return Account(user, number(uid), number(gid), home, dash, ext)
 
@@ -160,7 +160,7 @@ def getpw(local: bytes, passwd: Passwd) -> Account:
                 return account
     alias = passwd.account(b"alias")
     if alias is None:
-        raise Deferred("no-alias", b"add the account alias, or a line `+:alias:...' to users/assign")
+        raise Deferred("no-alias", "add the account alias, or a line `+:alias:...' to users/assign")
     alias.dash, alias.ext = b"-", local
     return alias
 
@@ -170,5 +170,5 @@ def _owns_home(account: Account, passwd: Passwd) -> bool:
         return passwd.owner(account.home) == account.uid
     except OSError as error:
         if error.errno in TEMPORARY:
-            raise Deferred("home-stat", b"see why %s cannot be examined" % account.home) from None
+            raise Deferred("home-stat", "see why %s cannot be examined", account.home) from None
         return False

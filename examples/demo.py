@@ -63,12 +63,15 @@ class Demo:
     def passwords(self) -> None:
         """Set the three passwords as their owner."""
         print("Setting passwords, each in its owner's hands:")
-        commands: list[tuple[Path, list[str]]] = [(self.home, []), (self.home, ["-e", "ext"]), (self.domain, ["-e", "user-ext"])]
-        for (directory, options), (address, secret) in zip(commands, ADDRESSES.items(), strict=True):
+        places: list[tuple[Path, list[str]]] = [
+            (self.home, []), (self.home, ["-e", "ext"]), (self.domain, ["-e", "user-ext"]),
+        ]
+        command = str(self.host.program.with_name("apoppasswd"))
+        for (directory, options), (address, secret) in zip(places, ADDRESSES.items(), strict=True):
             done = subprocess.run(
-                [str(self.host.program.with_name("apoppasswd")), "--stdin", *options], input=secret + b"\n", cwd=directory,
-                env={"HOME": str(self.home), "PATH": "/bin:/usr/bin"}, capture_output=True, check=False,
-                **({"user": self.uid, "group": self.uid, "extra_groups": []} if os.geteuid() == 0 else {}),  # type: ignore[call-overload]
+                [command, "--stdin", *options], input=secret + b"\n", cwd=directory, capture_output=True, check=False,
+                env={"HOME": str(self.home), "PATH": "/bin:/usr/bin"},
+                preexec_fn=lambda: os.setresuid(self.uid, self.uid, self.uid),
             )
             where = done.stdout.decode().partition("\n")[0].rpartition("/")[2]
             self.show(f"{address}: {' '.join(['apoppasswd', *options])} writes {where}", done.returncode == 0)

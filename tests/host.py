@@ -116,8 +116,9 @@ class Host:
         return path
 
     def login(
-        self, data: bytes, prog: Sequence[str | bytes] = ("/bin/true",), environ: Mapping[str, str] | None = None,
-        *, program: Sequence[str | bytes] = (), before: Callable[[], None] | None = None, timeout: float = 20,
+        self, data: bytes, prog: Sequence[str | bytes | Path] = ("/bin/true",),
+        environ: Mapping[str, str] | None = None, *, program: Sequence[str | bytes | Path] = (),
+        before: Callable[[], object] | None = None, timeout: float = 20,
     ) -> Login:
         """Run checkapoppw with `data` on descriptor 3, as a mail server does that execs it directly.
 
@@ -137,7 +138,7 @@ class Host:
 
 def run(
     command: Sequence[str | bytes | Path], environ: Mapping[str, str], data: bytes | None,
-    before: Callable[[], None] | None = None, timeout: float = 20,
+    before: Callable[[], object] | None = None, timeout: float = 20,
 ) -> tuple[int, bytes, bytes]:
     """Run a command with `data` on descriptor 3 (closed if None): its exit code or minus its signal, and its output.
 

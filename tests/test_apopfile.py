@@ -75,12 +75,12 @@ def test_malformed(content: bytes, line: int) -> None:
     """What cannot be understood is temporary, and the remedy names the line."""
     with pytest.raises(Deferred, match="file-malformed") as raised:
         apopfile.parse(content)
-    assert b"line %d " % line in raised.value.remedy
+    assert f"line {line} " in raised.value.remedy
 
 
 pieces = st.sampled_from([
-    b"{PLAIN}", b"{SHA}", b"{", b"}", b"\t", b"=", b"expires=", b"2030-02-28", b"for=", b"smtp", b"label=", b"\n", b"\r\n",
-    b"#", b"\0", b"secret", b"\xe9", b" ",
+    b"{PLAIN}", b"{SHA}", b"{", b"}", b"\t", b"=", b"expires=", b"2030-02-28", b"for=", b"smtp", b"label=", b"\n",
+    b"\r\n", b"#", b"\0", b"secret", b"\xe9", b" ",
 ])
 
 

@@ -1,4 +1,4 @@
-"""apoppasswd: on a pseudo-terminal, from standard input, by root for others, and with every step of the write failing."""
+"""apoppasswd: on a pseudo-terminal, from standard input, by root for others, and with every step failing."""
 
 import errno
 import os
@@ -35,16 +35,21 @@ def stdin(
     command: str, home: Path, password: bytes, *options: str | bytes, cwd: Path | None = None, uid: int | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Set a password from standard input, as the owner of the home unless another uid is given."""
-    wanted = home.stat().st_uid if uid is None else uid
+    def become() -> None:
+        wanted = home.stat().st_uid if uid is None else uid
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setresgid(wanted, wanted, wanted)
+            os.setresuid(wanted, wanted, wanted)
+
     return subprocess.run(
         [command, "--stdin", *options], input=password, capture_output=True, check=False, cwd=cwd or home,
-        env={"HOME": str(home), "PATH": "/bin:/usr/bin"}, timeout=30,
-        **({"user": wanted, "group": wanted, "extra_groups": []} if os.geteuid() == 0 else {}),  # type: ignore[call-overload]
+        env={"HOME": str(home), "PATH": "/bin:/usr/bin"}, timeout=30, preexec_fn=become,
     )
 
 
 def terminal(
-    command: Sequence[str], home: Path, answers: Sequence[bytes], act: Callable[[int, int], None] | None = None,
+    command: Sequence[str], home: Path, answers: Sequence[bytes], act: Callable[[int, int], object] | None = None,
 ) -> tuple[int, bytes]:
     """Answer each prompt on a terminal of its own: the exit code, and all that the terminal showed.
 
@@ -120,7 +125,7 @@ def test_refusals_on_a_terminal(host: Host, joe: Path, command: str, answers: li
 
 def test_interrupt(host: Host, joe: Path, command: str) -> None:
     """Ctrl-C at the second prompt ends it with 130, and the old password stays."""
-    code, output = terminal([command], joe, [b"new"], lambda master, _: os.write(master, b"\x03") and None)
+    code, output = terminal([command], joe, [b"new"], lambda master, _: os.write(master, b"\x03"))
     assert code == 130
     assert b"Traceback" not in output
     assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
@@ -160,7 +165,9 @@ def test_stdin(host: Host, joe: Path, command: str, given_: bytes, stored: bytes
     assert host.login(b"joe\0" + given_.splitlines()[0] + b"\0").code == 0
 
 
-@pytest.mark.parametrize("given_", [b"", b"\n", b"a\rb\n", b"new\r\n", b"a\0b\n", b"\x7f\n", b"x" * 510 + b"\n", b"x" * 70000])
+@pytest.mark.parametrize("given_", [
+    b"", b"\n", b"a\rb\n", b"new\r\n", b"a\0b\n", b"\x7f\n", b"x" * 510 + b"\n", b"x" * 70000,
+])
 def test_stdin_refuses(host: Host, joe: Path, command: str, given_: bytes) -> None:
     """What cannot be a password is refused from standard input too."""
     done = stdin(command, joe, given_)
@@ -178,7 +185,8 @@ def test_the_longest_password(host: Host, joe: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize(("ext", "name"), [
-    ("list", ".apop-list"), ("List.Owner", ".apop-list:owner"), ("a-B", ".apop-a-b"), ("\xc4", ".apop-\xc4"), ("..", ".apop-::"),
+    ("list", ".apop-list"), ("List.Owner", ".apop-list:owner"), ("a-B", ".apop-a-b"), ("\xc4", ".apop-\xc4"),
+    ("..", ".apop-::"),
 ])
 def test_extension(host: Host, joe: Path, command: str, ext: str, name: str) -> None:
     """The extension is folded as dot-qmail folds it, so that the login finds the file."""
@@ -260,7 +268,7 @@ def test_whose_directory(host: Host, joe: Path, command: str) -> None:
     done = stdin(command, joe, b"new\n")
     assert (done.returncode, b"chmod o-w" in done.stderr) == (1, True)
     assert stdin(command, joe, b"new\n", "-d", "/nonexistent").returncode == 111
-    if UID != os.geteuid():
+    if os.geteuid() != UID:
         done = stdin(command, joe, b"new\n", "-d", "/", uid=UID)
         assert (done.returncode, b"belongs to root" in done.stderr) == (1, True)
 
@@ -322,8 +330,8 @@ def test_umask_does_not_matter(host: Host, joe: Path, command: str) -> None:
     """The file is 0600 whatever the umask, never more and never less."""
     for umask in ("0", "0777"):
         subprocess.run(
-            ["sh", "-c", f"umask {umask}; exec \"$0\" --stdin -d \"$1\"", command, str(joe)], input=b"new\n", check=True,
-            stdout=subprocess.DEVNULL,
+            ["sh", "-c", f"umask {umask}; exec \"$0\" --stdin -d \"$1\"", command, str(joe)],
+            input=b"new\n", check=True, stdout=subprocess.DEVNULL,
         )
         assert mode(joe / ".apop") == 0o600
 
@@ -333,7 +341,9 @@ STEPS = ["flock", "stat", "open", "fchmod", "write", "fsync", "rename"]
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
-def test_a_failure_at_any_step(step: str, failure: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_at_any_step(
+    step: str, failure: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where any step of the write fails, the old file is there, whole, and nothing else."""
     def fail(*_: object, **__: object) -> None:
         raise failure
@@ -387,7 +397,8 @@ def test_killed_at_any_moment(host: Host, joe: Path, command: str) -> None:
     for milliseconds in range(40, 130, 6):
         host.put(joe / ".apop", b"old\n" + rest)
         process = subprocess.Popen(
-            [command, "--stdin", "-d", str(joe)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [command, "--stdin", "-d", str(joe)],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         assert process.stdin
         process.stdin.write(b"new\n")

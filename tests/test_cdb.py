@@ -87,7 +87,7 @@ def test_what_another_library_writes(pairs: list[tuple[bytes, bytes]], absent: b
             database.add(key, data)
         database.commit().close()
         content = path.read_bytes()
-    first = {key: data for key, data in reversed(pairs)}
+    first = dict(reversed(pairs))
     for key in {absent, *first}:
         assert get(content, key) == first.get(key)
 

@@ -53,7 +53,7 @@ def test_first_line(content: bytes, value: bytes) -> None:
 
 
 def test_virtual_domains() -> None:
-    """A line is split at its first colon, one without is ignored, and the last of equal keys wins, whatever its case."""
+    """A line is split at its first colon, one without is ignored, and the last of equal keys wins."""
     content = b"A.example:x:Y\nno colon\na.EXAMPLE:z\n:catch\nexc.example:\n"
     assert control.virtual_domains(content) == {b"a.example": b"z", b"": b"catch", b"exc.example": b""}
 

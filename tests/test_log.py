@@ -22,21 +22,26 @@ def test_escape(value: bytes, shown: str) -> None:
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300), st.binary(max_size=300))
-def test_any_values(login: bytes, account: bytes, remedy: bytes) -> None:
+def test_any_values(login: bytes, account: bytes, name: bytes) -> None:
     """Any bytes make a line of all fields, each once, in order, of printable ASCII."""
-    text = log.line({"result": "refused", "login": login, "account": account, "remedy": remedy})
+    advice = log.remedy("chmod 600 %s", (name,))
+    text = log.line({"result": "refused", "login": login, "account": account, "remedy": advice})
     assert text.isascii()
     assert text.isprintable()
     head, _, tail = text.partition(" remedy=")
     words = head.split(" ")
     assert [word.partition("=")[0] for word in words] == list(log.FIELDS[:-1])
     assert all(WORD.fullmatch(word) for word in words)
-    assert tail == "-" or (tail[0] == tail[-1] == '"' and '"' not in tail[1:-1])
+    assert tail.count('"') == 2
+    assert tail.startswith('"chmod 600 ')
+    assert "=" not in tail
 
 
 def test_longest_line() -> None:
     """With every value as long as can be, a line is written to a pipe in one piece (PIPE_BUF, 4096)."""
-    assert len(log.line({name: b"\xff" * 999 for name in log.FIELDS})) < 4096 - len("2026-11-22T00:00:00Z checkapoppw[4194304]: \n")
+    values: dict[str, bytes | str | int] = dict.fromkeys(log.FIELDS, b"\xff" * 999)
+    values["remedy"] = log.remedy("%s " + "x" * 100, (b"\xff" * 999,))
+    assert len("2026-11-22T00:00:00Z checkapoppw[4194304]: " + log.line(values) + "\n") < 4096
 
 
 def test_escaped_values_differ() -> None:

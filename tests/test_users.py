@@ -19,7 +19,7 @@ class Passwd(users.Passwd):
 
     def __init__(self, config: vectors.Config) -> None:
         self._accounts = vectors.accounts(config)
-        self._owners = {vectors.raw(path): uid for path, uid, _, _ in config["dirs"]}
+        self._owners: dict[bytes, int] = {vectors.raw(path): uid for path, uid, _, _ in config["dirs"]}
 
     def account(self, name: bytes) -> users.Account | None:
         found = self._accounts.get(name)

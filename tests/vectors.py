@@ -50,7 +50,9 @@ def users_cdb(config: Config) -> bytes | None:
 
 def accounts(config: Config) -> dict[bytes, tuple[int, int, bytes]]:
     """The host's passwd file: name to uid, gid and home."""
-    known = {b"root": (0, 0, b"/root"), b"nobody": (65534, 65534, b"/nonexistent"), b"alias": (7790, 2108, b"/qo/alias")}
+    known = {
+        b"root": (0, 0, b"/root"), b"nobody": (65534, 65534, b"/nonexistent"), b"alias": (7790, 2108, b"/qo/alias"),
+    }
     for name, uid, gid, home in config["passwd"]:
         if home is None:
             known.pop(raw(name), None)

@@ -85,9 +85,9 @@ def _make(path: bytes, content: str | None, uid: int, gid: int, mode: int) -> No
 
 
 def _become_login(fd3: int, lines: int, told: int, root: str) -> NoReturn:
-    def tell(_argv: list[str], environ: dict[bytes, bytes]) -> NoReturn:
-        found = {name.decode(): environ[name].decode("latin-1") for name in environ if name != b"PATH"}
-        found |= {"cwd": os.getcwdb().decode("latin-1"), "ids": [os.getresuid(), os.getresgid(), os.getgroups()]}  # type: ignore[dict-item]
+    def tell(argv: list[str], environ: dict[bytes, bytes]) -> NoReturn:
+        found: dict[str, Any] = {name.decode(): value.decode("latin-1") for name, value in environ.items()}
+        found |= {"cwd": os.getcwdb().decode("latin-1"), "ids": [os.getresuid(), os.getresgid(), os.getgroups()]}
         os.write(told, json.dumps(found).encode())
         os._exit(0)
 
@@ -149,46 +149,51 @@ class Expected:
         return found
 
 
-def check(place: Place, case: vectors.Case) -> list[str]:
-    """The disagreements about one address."""
-    address = vectors.raw(case["addr"])
-    expected = Expected(case)
-    wrong = []
+class Check:
+    """The logins that show whether one address goes where qmail takes it; `wrong` has what does not agree."""
 
-    def attempt(what: str, password: bytes, wanted: dict[str, Any]) -> None:
-        if len(address) + len(password) + 2 > 512:
-            return
-        found = place.login(address + b"\0" + password + b"\0")
-        for name in ("QMAIL_ROOT", "CHECKAPOPPW_LOG", "CHECKAPOPPW_FAIL_DELAY"):
-            found.pop(name, None)
-        if any(found.get(name) != value for name, value in wanted.items()) or (len(wanted) > 1 and found.keys() != wanted.keys()):
-            wrong.append(f"{case['config']} {case['addr']!r} {what}: {found}, not {wanted}")
+    def __init__(self, place: Place, case: vectors.Case) -> None:
+        self.place = place
+        self.case = case
+        self.address = vectors.raw(case["addr"])
+        self.expected = Expected(case)
+        self.wrong: list[str] = []
+        code = self.expected.early() if self.address else 1
+        if code is None:
+            self.password_files()
+        else:
+            self.attempt("early", b"x", {"code": code})
 
-    code = expected.early()
-    if not address:
-        code = 1
-    if code is not None:
-        attempt("early", b"x", {"code": code})
-        return wrong
-
-    home = vectors.raw(case["home"])
-    files = {}
-    for name in dict.fromkeys(expected.names):
-        path = os.path.join(home, b".apop" + name.removeprefix(b".qmail"))
-        files[name] = path if _password_file(path, case["uid"], expected.names.index(name)) else None
-    exact = expected.names[0]
-    if files[exact]:
-        attempt("exact", PASSWORD % 0, expected.program())
-        os.unlink(files[exact])  # type: ignore[arg-type]
-    for index, name in enumerate(expected.names):
-        if name != exact and files[name] and expected.names.index(name) == index:
+    def password_files(self) -> None:
+        """With a password of its own in each file: by the exact one, by each other one, and with none there."""
+        expected, home = self.expected, vectors.raw(self.case["home"])
+        files = {}
+        for name in dict.fromkeys(expected.names):
+            path = os.path.join(home, b".apop" + name.removeprefix(b".qmail"))
+            if _password_file(path, self.case["uid"], expected.names.index(name)):
+                files[name] = path
+        exact = files.pop(expected.names[0], None)
+        if exact:
+            self.attempt("exact", PASSWORD % 0, expected.program())
+            os.unlink(exact)
+        for name in files:
             shared = name == expected.chosen and not expected.exact_is_there
             # A directory in the place of the exact file is no regular file: seen with the dash `-/' and no extension.
-            deferred = expected.deferred or os.path.isdir(home + b"/.apop" + exact.removeprefix(b".qmail"))
-            attempt("shared", PASSWORD % index, {"code": 111 if deferred else 0 if shared else 1})
-    _remove_password_files(home)
-    attempt("nothing", b"x", {"code": 111 if expected.deferred else 1})
-    return wrong
+            directory = os.path.isdir(home + b"/.apop" + expected.names[0].removeprefix(b".qmail"))
+            code = 111 if expected.deferred or directory else 0 if shared else 1
+            self.attempt("shared", PASSWORD % expected.names.index(name), {"code": code})
+        _remove_password_files(home)
+        self.attempt("nothing", b"x", {"code": 111 if expected.deferred else 1})
+
+    def attempt(self, what: str, password: bytes, wanted: dict[str, Any]) -> None:
+        """Log in with a password; `wanted` is what must be found, and all of it where it is more than the code."""
+        if len(self.address) + len(password) + 2 > 512:
+            return
+        found = self.place.login(self.address + b"\0" + password + b"\0")
+        for name in ("QMAIL_ROOT", "CHECKAPOPPW_LOG", "CHECKAPOPPW_FAIL_DELAY"):
+            found.pop(name, None)
+        if found["code"] != wanted["code"] or (len(wanted) > 1 and found != wanted):
+            self.wrong.append(f"{self.case['config']} {self.case['addr']!r} {what}: {found}, not {wanted}")
 
 
 def _remove_password_files(home: bytes) -> None:
@@ -219,7 +224,7 @@ def compare(path: Path, base: Path) -> tuple[int, int]:
         place = Place(config, base)
         for case in filter(vectors.counted, cases):
             count += 1
-            for line in check(place, case):
+            for line in Check(place, case).wrong:
                 bad += 1
                 print(line)
     return count, bad

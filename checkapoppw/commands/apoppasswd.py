@@ -17,6 +17,7 @@ from .refusal import Refusal, shown
 REFUSED, TROUBLE, INTERRUPTED = 1, 111, 130  # 2, misuse, is click's own
 # Longer lines are refused anyway; this much tells them from the longest password there can be.
 _LONGEST_LINE = 4096
+_PROMPTS = ("Enter APOP Password:", "Again APOP Password:")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,7 +64,7 @@ def _asked() -> bytes:
         with warnings.catch_warnings():
             # Without a terminal getpass warns, and would then read standard input and echo it.
             warnings.simplefilter("error", getpass.GetPassWarning)
-            entries = [os.fsencode(getpass.getpass(prompt)) for prompt in ("Enter APOP Password:", "Again APOP Password:")]
+            entries = [os.fsencode(getpass.getpass(prompt)) for prompt in _PROMPTS]
     except getpass.GetPassWarning:
         raise Refusal("there is no terminal to ask on: use --stdin") from None
     except EOFError:
@@ -77,18 +78,18 @@ def _asked() -> bytes:
 
 def _warn(place: Directory, name: bytes) -> None:
     # By the login's own steps.
-    remedy = b""
+    remedy = ""
     if place.owner == 0:
-        remedy = b"no login is ever let in as root: see whose address it is, and give that user the directory"
+        remedy = "no login is ever let in as root: see whose address it is, and give that user the directory"
     else:
         try:
             dotqmail.enter_home(place.path)
             path = os.path.join(place.path, name)
             apopfile.parse(apopfile.read(path, os.open(path, os.O_RDONLY), place.owner))
         except LoginError as error:
-            remedy = error.remedy
+            remedy = error.remedy % tuple(map(shown, error.names))
     if remedy:
-        click.echo(f"Warning: a login would not accept this file: {shown(remedy)}", err=True)
+        click.echo(f"Warning: a login would not accept this file: {remedy}", err=True)
 
 
 def main() -> None:

@@ -86,7 +86,8 @@ def login_code() -> CodeType:
 
 def _compiled(source: str, name: str) -> CodeType:
     # Without docstrings, and with annotations as texts: neither is read by a login.
-    return compile(source, name, "exec", flags=annotations.compiler_flag, dont_inherit=True, optimize=2)
+    code: CodeType = compile(source, name, "exec", flags=annotations.compiler_flag, dont_inherit=True, optimize=2)
+    return code
 
 
 def write_login(library: Path) -> None:
