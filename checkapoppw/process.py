@@ -47,9 +47,16 @@ def _forbid_core() -> None:
     if not _undumpable():
         import resource
 
-        soft, hard = _core_limits[:] = resource.getrlimit(resource.RLIMIT_CORE)
-        if soft:  # RLIM_INFINITY is a negative number
-            resource.setrlimit(resource.RLIMIT_CORE, (_NO_CORE, hard))
+        _core_limits[:] = resource.getrlimit(resource.RLIMIT_CORE)
+        _core(allowed=False)
+
+
+def _core(*, allowed: bool) -> None:
+    if _core_limits:
+        import resource  # loaded before the privileges went
+
+        soft, hard = _core_limits
+        resource.setrlimit(resource.RLIMIT_CORE, (soft if allowed else soft and _NO_CORE, hard))
 
 
 def _undumpable() -> bool:
@@ -64,13 +71,6 @@ def _undumpable() -> bool:
     except OSError:
         return False
     return True
-
-
-def _allow_core() -> None:
-    if _core_limits:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (_core_limits[0], _core_limits[1]))
 
 
 def become(account: Account) -> None:
@@ -150,7 +150,7 @@ def run(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
 
     Raises Deferred (exec-failed) if it cannot be run, this process being guarded again.
     """
-    _allow_core()
+    _core(allowed=True)
     # Python ignores both from its start, and ignored signals stay ignored across exec.
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
@@ -159,7 +159,8 @@ def run(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
     _execute(program, argv, environ)
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_IGN)
-    guard()
+    _signal.alarm(PATIENCE)
+    _core(allowed=False)
     raise Deferred("exec-failed", "see why %s cannot be run", program)
 
 

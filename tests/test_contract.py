@@ -421,6 +421,19 @@ def test_broken_installation(host: Host, joe: Path, shared: Path) -> None:
     assert (login.code, login.output, login.errors) == (111, b"", b"")
 
 
+@pytest.mark.root
+def test_installation_that_only_root_can_read(host: Host, joe: Path, prefix: Path) -> None:
+    """Once the account is taken on, nothing is imported any more, not even for a failure."""
+    library = prefix / "lib" / "checkapoppw"
+    library.chmod(0o700)
+    try:
+        assert host.login(RIGHT).logged["reason"] == "ok"
+        assert host.login(WRONG).logged["reason"] == "wrong-password"
+        assert host.login(RIGHT, ["/no"]).logged["reason"] == "exec-failed"
+    finally:
+        library.chmod(0o755)
+
+
 def test_other_interpreter_version(host: Host, joe: Path, prefix: Path, shared: Path) -> None:
     """Byte code that does not fit the interpreter is passed over, and the sources are run."""
     library = prefix / "lib" / "checkapoppw"

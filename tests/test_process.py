@@ -61,8 +61,8 @@ def test_where_the_program_is_looked_for(
         raise OSError(40 if file.startswith(b"/stop") else (2, 13, 1, 21)[len(seen) % 4], "")
 
     monkeypatch.setattr("posix.execve", execve)
-    monkeypatch.setattr(process, "guard", lambda: None)
     monkeypatch.setattr("_signal.signal", lambda *_: None)
+    monkeypatch.setattr("_signal.alarm", lambda *_: None)
     with pytest.raises(Deferred, match="exec-failed"):
         process.run([program], {} if path is None else {b"PATH": path})
     assert seen == tried
