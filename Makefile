@@ -10,11 +10,12 @@ export INTO := $(value PREFIX)
 export WITH := $(value PYTHON)
 export ROOT := $(value DESTDIR)
 
-.PHONY: help demo test bench lint install uninstall clean
+.PHONY: help demo test test-servers bench lint install uninstall clean
 
 help:
 	@echo 'make demo       see it at work: passwords set, logins accepted and refused'
 	@echo 'make test       run all tests'
+	@echo 'make test-servers  run the tests with real mail servers (as root, Debian 12)'
 	@echo 'make bench      what a login costs, as ratios'
 	@echo 'make lint       ruff, mypy and the manual pages'
 	@echo 'make install    [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
@@ -25,6 +26,15 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.test
 	$(VENV)/bin/python -m pytest
+
+# On Debian 12: Debian 13's Dovecot has no checkpassword any more.
+SERVERS = curl daemontools dovecot-imapd dovecot-pop3d dovecot-submissiond fetchmail mpop msmtp openssl postfix qpsmtpd \
+	sudo swaks ucspi-tcp
+test-servers: $(VENV)/.test
+	@dpkg -s $(SERVERS) >/dev/null 2>&1 || if [ "$$(id -u)" = 0 ]; \
+		then apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(SERVERS) >/dev/null; \
+		else echo 'packages are missing; install them with: sudo apt-get install $(SERVERS)'; exit 1; fi
+	$(VENV)/bin/python -m pytest tests/servers
 
 bench: $(VENV)/.test
 	$(VENV)/bin/python -m bench

@@ -3,8 +3,8 @@
 import posix
 import time
 
-from . import apopfile, control, dotqmail, hints, mechanisms, process, request, users
-from .errors import Deferred, LoginError, Misused
+from . import apopfile, process, stages
+from .errors import Deferred, LoginError
 from .log import Log, remedy
 from .settings import Settings
 
@@ -46,37 +46,18 @@ def login(argv: list[str], settings: Settings, log: Log, entry: "Entry") -> dict
     entry: takes what the log is to show, as it becomes known
     Raises LoginError.
     """
-    environ = dict(posix.environ)
-    entry.update({shown: environ.get(name, b"") for name, shown in hints.LOGGED})
-    settings.read(environ)
-    if len(argv) < 2:
-        raise Misused("no-program", "usage: checkapoppw prog [arg ...]")
-    data = request.read()
-    log.open(settings.log)
+    environ = stages.begin(argv, settings, entry)
+    if argv[-1].endswith("checkpassword-reply"):
+        from . import dovecot
 
-    asked = request.parse(data, settings.indimail)
-    entry.update(login=asked.login, order=asked.order, fields=asked.fields, note=asked.note)
-
+        if dovecot.called(argv):
+            return dovecot.login(environ, settings, log, entry)
+    asked = stages.hear(settings, log, entry)
     lc_ctype = process.inherited_lc_ctype(environ)
-    control.enter(settings.root)
-    local = control.rewrite(asked.login, control.domains()) if b"@" in asked.login else asked.login
-    account = users.find(local)
-    entry.update(account=account.user, uid=account.uid)
-    delivery = None if account.is_extension else control.default_delivery()
-
+    account, delivery = stages.identify(asked.login, settings, entry)
     process.become(account)
-    dotqmail.enter_home(account.home)
-    name, descriptor = apopfile.find(account.dash, account.ext)
-    path = entry["file"] = account.home + b"/" + name
-    credentials = apopfile.parse(apopfile.read(path, descriptor, account.uid))
-
-    parent = posix.getppid() if settings.strict_pid else None
-    permitted = hints.narrowed(settings.mechanisms, environ)
-    around = mechanisms.Circumstances(permitted, hints.service(environ), time.time(), settings.max_age, parent)
-    mechanism, credential = mechanisms.verify(asked, credentials, around)
-    entry.update(mechanism=mechanism, credential=credential.label)
-
-    maildir = dotqmail.maildir(account.dash, account.ext, delivery)
+    _, content, maildir = stages.belongings(account, delivery, entry)
+    stages.prove(asked, apopfile.parse(content), environ, settings, entry)
     return process.environment(environ, account, maildir, lc_ctype)
 
 

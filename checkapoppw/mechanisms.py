@@ -83,21 +83,31 @@ def verify(request: "Request", credentials: "list[Credential]", around: Circumst
     """
     tries, why = attempts(request, around)
     if not tries:
-        raise Refused(why, _REMEDIES.get(why, ""))
+        raise refusal(why)
+    those = usable(credentials, around)
+    opened = [(name, one) for one in those for name in tries if _proves(name, request, one.secret)]
+    if opened:
+        return opened[0]
+    for one in those:
+        if one.secret is None:
+            raise Deferred("unknown-scheme", "set the password anew with apoppasswd: unknown scheme %s", one.scheme)
+    raise refusal(why or request.note or "wrong-password")
+
+
+def usable(credentials: "list[Credential]", around: Circumstances) -> "list[Credential]":
+    """The credentials that count now, and for this service.  Raises Refused: no-password, expired, other-service."""
     if not credentials:
         raise Refused("no-password", "set one with apoppasswd")
     current = [one for one in credentials if not one.expired(around.now)]
-    usable = [one for one in current if one.serves(around.service)]
-    if not usable:
+    serving = [one for one in current if one.serves(around.service)]
+    if not serving:
         raise Refused("other-service" if current else "expired", "set another password with apoppasswd")
-    opened = [(name, one) for one in usable for name in tries if _proves(name, request, one.secret)]
-    if opened:
-        return opened[0]
-    for one in usable:
-        if one.secret is None:
-            raise Deferred("unknown-scheme", "set the password anew with apoppasswd: unknown scheme %s", one.scheme)
-    why = why or request.note or "wrong-password"
-    raise Refused(why, _REMEDIES.get(why, ""))
+    return serving
+
+
+def refusal(reason: str) -> Refused:
+    """The refusal of a response, with its remedy."""
+    return Refused(reason, _REMEDIES.get(reason, ""))
 
 
 _REMEDIES = {

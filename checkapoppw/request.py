@@ -57,12 +57,14 @@ def read(descriptor: int = 3) -> bytes:
     return data
 
 
-def parse(data: bytes, indimail: bool = False) -> Request:
+def parse(data: bytes, indimail: bool = False, lookup: bool = False) -> Request:
     """Take the data of descriptor 3 apart.
 
     Four or more fields are what a NUL injected through AUTH LOGIN looks like; they are plaintext only, unless they
     are exactly the four that indimail-mta writes, and are expected.
 
+    indimail: whether its four fields are expected
+    lookup: whether the response may be empty, since nothing is to be verified
     Raises Misused (bad-input) for data that no caller writes, Refused for an empty login or response, or for an
     indimail method other than PLAIN, LOGIN and CRAM-MD5.
     """
@@ -72,7 +74,7 @@ def parse(data: bytes, indimail: bool = False) -> Request:
     login, second = fields[:2]
     if not login:
         raise Refused("empty-login")
-    if not second:
+    if not second and not lookup:
         raise Refused("empty-password")
     if indimail and len(fields) > 3:
         return _indimail(fields)

@@ -27,7 +27,7 @@ _LONGEST_INTERPRETER = 120  # of the 127 bytes that older kernels read of a scri
 # Each after those that it imports.
 LOGIN_MODULES = (
     "errors", "files", "settings", "hints", "request", "control", "cdb", "users", "dotqmail", "apopfile",
-    "mechanisms", "log", "process", "main",
+    "mechanisms", "log", "stages", "process", "main",
 )
 
 # No entry point of the package: such a stub imports outside of any guard, where an exception makes Python exit 1,
@@ -66,7 +66,7 @@ import gc, sys
 gc.disable()  # a login is over before there is anything to collect
 module = type(sys)
 package = sys.modules["checkapoppw"] = module("checkapoppw")
-package.__path__ = []
+package.__path__ = [__file__.rpartition("/")[0] + "/checkapoppw"]  # for what few logins need
 for name, code in "MODULES":
     new = module("checkapoppw." + name)
     new.__package__ = "checkapoppw"

@@ -1,0 +1,147 @@
+"""dovecot: the variables and the pipe of Dovecot's variant (the real Dovecot: tests/servers)."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkapoppw import dovecot, log
+from checkapoppw.errors import Deferred, LoginError, Refused
+from checkapoppw.users import Account
+
+from .conftest import UID
+from .host import Host
+
+RIGHT = b"joe\0tanstaaf\0\0"
+LOOKUP = b"joe\0\0\0"
+
+
+def account(home: bytes = b"/home/joe", uid: int = 1001) -> Account:
+    return Account(b"joe", uid, 1002, home, b"", b"")
+
+
+@pytest.fixture
+def reply(shared: Path) -> Path:
+    """A program in the place of Dovecot's checkpassword-reply, which prints its environment."""
+    path = shared / "checkpassword-reply"
+    path.write_text("#!/bin/sh\nexec cat /proc/self/environ\n")
+    path.chmod(0o755)
+    return path
+
+
+def answered(host: Host, reply: Path, data: bytes, **environ: str) -> tuple[int, dict[str, str]]:
+    login = host.login(data, [reply], environ, before=lambda: os.dup2(1, 4))
+    assert login.errors == b""
+    words = login.output.decode("utf-8", "surrogateescape").split("\0")
+    return login.code, dict(word.split("=", 1) for word in words if word)
+
+
+def test_verification(host: Host, joe: Path, reply: Path) -> None:
+    """A right password is answered with the account's ids and mailbox, the caller's ids staying as they are."""
+    host.control("defaultdelivery", b"./Maildir/\n")
+    code, found = answered(host, reply, RIGHT, ORIG_UID="0", SERVICE="imap")
+    assert code == 0
+    assert (found["USER"], found["HOME"], found["ORIG_UID"]) == ("joe", str(joe), "0")
+    assert (found["userdb_uid"], found["userdb_gid"]) == (str(UID), str(UID))
+    assert found["userdb_mail"] == f"maildir:{joe}/Maildir"
+    assert found["EXTRA"].split(" ") == ["userdb_uid", "userdb_gid", "userdb_mail"]
+    assert "AUTHORIZED" not in found
+    assert "tanstaaf" not in "".join(found.values())
+    ids = host.login(RIGHT, ["sh", "-c", 'id -u; exec "$0"', "checkpassword-reply"], before=lambda: os.dup2(1, 4))
+    assert ids.output.startswith(b"%d\n" % os.geteuid())
+
+
+@pytest.mark.parametrize(("data", "environ", "code"), [
+    (b"joe\0wrong\0\0", {}, 1),
+    (b"joe-x\0tanstaaf\0\0", {}, 1),
+    (b"joe\0\0\0", {}, 1),
+    (b"joe-x\0\0\0", {"AUTHORIZED": "1"}, 3),
+    (b"joe@elsewhere.example\0\0\0", {"AUTHORIZED": "1"}, 3),
+    (LOOKUP, {"AUTHORIZED": "2"}, 1),
+    (LOOKUP, {"AUTHORIZED": ""}, 1),
+    (LOOKUP, {"CREDENTIALS_LOOKUP": "1"}, 1),
+    (LOOKUP, {"AUTHORIZED": "1", "CREDENTIALS_LOOKUP": "1", "AUTH_MECH": "APOP", "CHECKAPOPPW_MECHANISMS": "plain"}, 3),
+    (RIGHT, {"CHECKAPOPPW_LOG": "fd:4"}, 2),
+])
+def test_failures(host: Host, joe: Path, reply: Path, data: bytes, environ: dict[str, str], code: int) -> None:
+    """A refusal is 1 where a password was verified, and 3 (no such user) in a look-up."""
+    host.control("me", b"primary.example\n")
+    assert answered(host, reply, data, **environ) == (code, {})
+
+
+def test_unreadable_file_is_temporary(host: Host, joe: Path, reply: Path) -> None:
+    """What the child defers for, the parent does, with the reason and the remedy in the log."""
+    (joe / ".apop").chmod(0o644)
+    for data, environ in ((RIGHT, {}), (LOOKUP, {"AUTHORIZED": "1"})):
+        assert answered(host, reply, data, **environ)[0] == 111
+        assert 'reason=file-mode' in host.log.read_text()
+        assert f'"chmod 600 {joe}/.apop"' in host.log.read_text()
+
+
+def test_lookups(host: Host, joe: Path, reply: Path) -> None:
+    """A look-up tells the account, and the password only where it is asked for."""
+    code, found = answered(host, reply, LOOKUP, AUTHORIZED="1")
+    assert (code, found["AUTHORIZED"], found["userdb_uid"]) == (0, "2", str(UID))
+    assert "password" not in found
+    asked = {"AUTHORIZED": "1", "CREDENTIALS_LOOKUP": "1", "AUTH_MECH": "CRAM-MD5"}
+    code, found = answered(host, reply, LOOKUP, **asked)
+    assert (code, found["password"]) == (0, "{PLAIN}tanstaaf")
+    assert "password" in found["EXTRA"].split(" ")
+    host.put(joe / ".apop", b"{OTHER}x\n{PLAIN}second\tfor=imap\n")
+    assert answered(host, reply, LOOKUP, SERVICE="imap", **asked)[1]["password"] == "{PLAIN}second"
+    assert "password" not in answered(host, reply, LOOKUP, SERVICE="pop3", **asked)[1]
+
+
+def test_the_mode_is_not_the_environments(host: Host, joe: Path, reply: Path) -> None:
+    """Without Dovecot's program, or without its descriptor 4, AUTHORIZED means nothing."""
+    environ = {"AUTHORIZED": "1", "CREDENTIALS_LOOKUP": "1"}
+    assert host.login(LOOKUP, ["/bin/true"], environ, before=lambda: os.dup2(1, 4)).code == 1
+    assert host.login(LOOKUP, [reply], environ, before=lambda: os.closerange(4, 64)).code == 1
+
+
+def test_homes_that_dovecot_does_not_take(host: Host, joe: Path, reply: Path) -> None:
+    """A home with a TAB would be a wrong password to checkpassword-reply, and is a temporary failure here."""
+    home = host.account("tab\there", UID, b"tanstaaf")
+    assert answered(host, reply, b"tab\there\0tanstaaf\0\0")[0] == 111
+    assert "reason=dovecot-value" in host.log.read_text()
+    assert home.exists()
+
+
+@pytest.mark.parametrize(("maildir", "location"), [
+    (b"./Maildir/", b"maildir:/home/joe/Maildir"),
+    (b"/var/mail/joe/", b"maildir:/var/mail/joe"),
+    (b"./a:b%u/", b"maildir:/home/joe/a::b%u"),
+    (b"../x/", b"maildir:/home/joe/../x"),
+])
+def test_mail_location(maildir: bytes, location: bytes) -> None:
+    """A maildir is told as an absolute path, a colon doubled (seen with Dovecot 2.3.19)."""
+    assert dovecot.mail_location(b"/home/joe", maildir) == location
+
+
+parts = st.sampled_from([b"0", b"1", b"111", b"2", b"x", b"", b"\xff", b"%s", b"%d", b'"', b"a=b c", b"\n"])
+
+
+@given(st.binary(max_size=200) | st.lists(parts).map(b"\0".join))
+def test_any_answer_of_the_child(answer: bytes) -> None:
+    """Whatever comes through the pipe is the files, a refusal, or temporary, in words that forge no log line."""
+    try:
+        path, content, maildir = dovecot.understood(answer)
+    except (Refused, Deferred) as error:
+        shown = log.remedy(error.remedy, error.names)
+        assert shown.isprintable()
+        assert shown.count('"') in (0, 2)
+        assert not set(error.reason) & set(' ="\n')
+        return
+    assert answer == b"\0".join([b"0", path, maildir or b"", content])
+
+
+def test_a_child_that_dies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that ends without an answer is a temporary failure."""
+    def die(*_: object) -> None:
+        os._exit(1)
+
+    monkeypatch.setattr("checkapoppw.process.become", die)
+    with pytest.raises(LoginError, match="child-failed"):
+        dovecot.as_account(account(), None)
