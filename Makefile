@@ -19,7 +19,7 @@ help:
 	@echo 'make bench      what a login costs, as ratios'
 	@echo 'make lint       ruff, mypy and the manual pages'
 	@echo 'make install    [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
-	@echo 'make uninstall  [PREFIX=/usr/local] [DESTDIR=]'
+	@echo 'make uninstall  [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
 
 demo: $(VENV)/.demo
 	@$(VENV)/bin/python -m examples.demo
@@ -57,13 +57,15 @@ clean:
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The virtual environment, in steps; each is done anew when what it depends on changes.
+# Of the first python3 in PATH, if that is new enough, and else of PYTHON.
+BASE = $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo python3 || echo "$$WITH")
 
 $(VENV)/.pip:
-	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or later is needed'; exit 1; }
-	@python3 -c 'import ensurepip, venv' 2>/dev/null || if [ "$$(id -u)" = 0 ]; \
+	@$(BASE) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or later is needed'; exit 1; }
+	@$(BASE) -c 'import ensurepip, venv' 2>/dev/null || if [ "$$(id -u)" = 0 ]; \
 		then apt-get -qq update && apt-get -qq install -y python3-venv; \
 		else echo 'python3-venv is missing; install it with: sudo apt-get install python3-venv'; exit 1; fi
-	python3 -m venv --clear $(VENV)
+	$(BASE) -m venv --clear $(VENV)
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.pip pyproject.toml

@@ -75,7 +75,7 @@ class Bench:
         host = Host(base, self.program)
         if not self.home.exists():
             self.home.mkdir()
-            os.chown(self.home, UID, UID)
+            os.chown(self.home, UID, UID if os.geteuid() == 0 else -1)
             host.put(self.home / ".apop", SECRET + b"\n")
         rest = b"%d:%d:%s:::" % (UID, UID, bytes(self.home))
         host.assign(*(b"=user%d:user%d:%s" % (number, number, rest) for number in range(accounts)))

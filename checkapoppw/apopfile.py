@@ -69,21 +69,25 @@ def find(dash: bytes, ext: bytes) -> tuple[bytes, int]:
     Raises Refused (no-file); Deferred: file-unreadable, and those of dotqmail.governing().
     """
     exact = dotqmail.suffix(dash, ext)
-    found = _open(b".apop" + exact)
+    found = opened(b".apop" + exact)
     if found is None:
         governing = dotqmail.governing(dash, ext)
         if governing:
             suffix, default, descriptor = governing
             posix.close(descriptor)
             if default:
-                found = _open(b".apop" + suffix)
+                found = opened(b".apop" + suffix)
     if found is None:
         missing = files.here(b".apop" + exact)
         raise Refused("no-file", "the address is wrong, or its password not set with apoppasswd: no %s", missing)
     return found
 
 
-def _open(name: bytes) -> tuple[bytes, int] | None:
+def opened(name: bytes) -> tuple[bytes, int] | None:
+    """The name and an open descriptor of a file in the current directory, or None if it is absent.
+
+    Raises Deferred (file-unreadable).
+    """
     try:
         # O_NONBLOCK: a FIFO does not hold us.  Symbolic links are followed: they are a way to share a password.
         return name, posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY)

@@ -1,6 +1,6 @@
 """The dot-qmail files of an address: their names, which of them governs it, and the mailbox it names.
 
-The rules are qmail-local.c's.  Everything here is done as the account, in its home directory.
+The rules are qmail-local.c's.  Files are opened as the account, in its home directory.
 """
 
 import errno

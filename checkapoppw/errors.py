@@ -43,7 +43,7 @@ class Deferred(LoginError):
     """It cannot be told now; a later try may succeed: exit code 111."""
 
 
-# The errors that qmail takes for passing ones (error_temp.c; EPROCLIM and EUSERS' kin that Linux lacks left out).
+# The errors that qmail takes for passing ones (error_temp.c), but for EPROCLIM, which Linux lacks.
 TEMPORARY = frozenset((
     errno.EINTR, errno.ENOMEM, errno.ETXTBSY, errno.EIO, errno.ETIMEDOUT, errno.EWOULDBLOCK, errno.EAGAIN,
     errno.EDEADLK, errno.EBUSY, errno.ENFILE, errno.EMFILE, errno.EFBIG, errno.ENOSPC, errno.ENETDOWN,

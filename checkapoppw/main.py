@@ -26,6 +26,7 @@ def main(argv: list[str]) -> "NoReturn":
     try:
         process.guard()
         environ = login(argv, settings, log, entry)
+        process.find(argv[1:], environ)
         record(log, entry, start, "accepted", "ok")
         process.run(argv[1:], environ)
     except LoginError as error:

@@ -39,10 +39,11 @@ def guard() -> None:
     _signal.alarm(PATIENCE)
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    _forbid_core()
+    forbid_core()
 
 
-def _forbid_core() -> None:
+def forbid_core() -> None:
+    """See to it that no core file of this process, which reads secrets, is made, nor handed to a crash handler."""
     # By the limit only where nothing cheaper does: it costs an import, and has to be given back.
     if not _undumpable():
         import resource
@@ -56,7 +57,8 @@ def _core(*, allowed: bool) -> None:
         import resource  # loaded before the privileges went
 
         soft, hard = _core_limits
-        resource.setrlimit(resource.RLIMIT_CORE, (soft if allowed else soft and _NO_CORE, hard))
+        # A hard limit of 0 is all that can be had then; RLIM_INFINITY is a negative number.
+        resource.setrlimit(resource.RLIMIT_CORE, (soft if allowed or not hard else _NO_CORE, hard))
 
 
 def _undumpable() -> bool:
@@ -155,13 +157,41 @@ def run(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
     _signal.alarm(0)
-    program = argv[0].encode(sys.getfilesystemencoding(), "surrogateescape")
-    _execute(program, argv, environ)
+    for path in _paths(argv[0], environ):
+        try:
+            posix.execve(path, argv, environ)
+        except OSError as error:
+            if error.errno != errno.ENOENT and error.errno not in _PASSED_OVER:
+                break
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_IGN)
     _signal.alarm(PATIENCE)
     _core(allowed=False)
-    raise Deferred("exec-failed", "see why %s cannot be run", program)
+    raise _not_run(argv[0])
+
+
+def find(argv: list[str], environ: dict[bytes, bytes]) -> None:
+    """Raise Deferred (exec-failed) if run() cannot succeed, as far as that can be told before: the log says it then
+    in the place of success.
+    """
+    if not any(posix.access(path, posix.X_OK) for path in _paths(argv[0], environ)):
+        raise _not_run(argv[0])
+
+
+def _not_run(program: str) -> Deferred:
+    return Deferred("exec-failed", "see why %s cannot be run", _encoded(program))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(sys.getfilesystemencoding(), "surrogateescape")
+
+
+def _paths(name: str, environ: dict[bytes, bytes]) -> list[bytes]:
+    # pathexec_run.c
+    program = _encoded(name)
+    if b"/" in program or not program:
+        return [program] if program else []
+    return [(part or b".") + b"/" + program for part in environ.get(b"PATH", b"/bin:/usr/bin").split(b":")]
 
 
 def wait_out(delay: float, start: float) -> None:
@@ -172,18 +202,3 @@ def wait_out(delay: float, start: float) -> None:
     _signal.alarm(0)  # the verdict is made, and the longest delay is longer than our patience
     if delay:
         time.sleep(delay - (time.monotonic() - start) % delay)
-
-
-def _execute(program: bytes, argv: list[str], environ: dict[bytes, bytes]) -> None:
-    # pathexec_run.c; returns where the program cannot be run
-    paths = [program]
-    if b"/" not in program:
-        paths = [(part or b".") + b"/" + program for part in environ.get(b"PATH", b"/bin:/usr/bin").split(b":")]
-    for path in paths:
-        try:
-            posix.execve(path, argv, environ)
-        except ValueError:
-            return  # an empty name: Python refuses it before the kernel could
-        except OSError as error:
-            if error.errno != errno.ENOENT and error.errno not in _PASSED_OVER:
-                return

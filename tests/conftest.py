@@ -24,7 +24,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Path]:
     """A directory that every uid can enter, unlike pytest's own."""
-    path = Path(tempfile.mkdtemp(prefix="checkapoppw-"))
+    path = Path(tempfile.mkdtemp(prefix="checkapoppw-", dir="/tmp"))
     path.chmod(0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
@@ -35,8 +35,10 @@ def prefix(shared: Path) -> Path:
     """Where `make install` has put everything, under a path that a careless script would stumble over."""
     path = shared / "it's a \"$HOME\" \\ prefix"
     before = os.umask(0o077)
-    install(path)
-    os.umask(before)
+    try:
+        install(path)
+    finally:
+        os.umask(before)
     return path
 
 

@@ -37,14 +37,17 @@ def write_cdb(path: Path, assign: bytes) -> None:
 def interpreter() -> str:
     """The system's Python where it is one of ours, as that is what people install for; else the one that runs this."""
     system = "/usr/bin/python3"
-    asked = subprocess.run([system, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], check=False)
-    return system if asked.returncode == 0 else os.path.realpath(sys.executable)
+    if os.access(system, os.X_OK):
+        asked = subprocess.run([system, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], check=False)
+        if asked.returncode == 0:
+            return system
+    return os.path.realpath(sys.executable)
 
 
 def install(prefix: Path) -> None:
     """`make install` below a prefix."""
     subprocess.run(
-        ["make", "--no-print-directory", "install", f"PREFIX={prefix}", f"PYTHON={interpreter()}"],
+        ["make", "--no-print-directory", "install", f"PREFIX={prefix}", f"PYTHON={interpreter()}", "DESTDIR="],
         cwd=Path(__file__).parent.parent, check=True, stdout=subprocess.DEVNULL,
     )
 
@@ -99,11 +102,11 @@ class Host:
         return home
 
     def home(self, name: str, uid: int, mode: int = 0o755) -> Path:
-        """Make a home that belongs to uid and to the gid of the same number."""
+        """Make a home that belongs to uid, and by root's run to the gid of the same number."""
         home = self.base / name
         home.mkdir(parents=True)
         os.chmod(home, mode)
-        os.chown(home, uid, uid)
+        os.chown(home, uid, uid if os.geteuid() == 0 else -1)
         return home
 
     @staticmethod

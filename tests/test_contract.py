@@ -8,6 +8,7 @@ import pwd
 import resource
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -275,8 +276,29 @@ def test_finding_the_program(host: Host, joe: Path, prog: list[str], path: str, 
     host.put(joe / "here", b"#!/bin/sh\nexit 0\n", 0o755)
     login = host.login(RIGHT, prog, {"PATH": path})
     assert (login.code, login.output, login.errors) == (code, b"", b"")
-    if code:
-        assert login.logged["reason"] == "exec-failed"
+    assert login.log.count("\n") == 1
+    assert login.logged["reason"] == ("exec-failed" if code else "ok")
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8", "en_US.ISO-8859-1", "ja_JP.EUC-JP", "vi_VN.TCVN", "none"])
+def test_any_locale(host: Host, joe: Path, locale: str, charmaps: Path) -> None:
+    """Whatever the caller's locale is, logins work, and arguments are handed on byte for byte."""
+    everything = bytes(range(1, 256))
+    environ = {"LC_ALL": locale, "LOCPATH": str(charmaps)}
+    login = host.login(RIGHT, ["printf", "%s", everything], environ)
+    assert (login.code, login.output, login.errors) == (0, everything, b"")
+    assert host.login(WRONG, environ=environ).code == 1
+
+
+@pytest.fixture(scope="session")
+def charmaps(shared: Path) -> Path:
+    """A directory with the locales of test_any_locale that this machine can make."""
+    path = shared / "locales"
+    path.mkdir()
+    for name, charmap in (("en_US", "ISO-8859-1"), ("ja_JP", "EUC-JP"), ("vi_VN", "TCVN5712-1")):
+        made = path / f"{name}.{charmap.replace('5712-1', '')}"
+        subprocess.run(["localedef", "-c", "-i", name, "-f", charmap, made], capture_output=True, check=False)
+    return path
 
 
 def test_no_program(host: Host, joe: Path) -> None:
@@ -377,8 +399,11 @@ def test_a_caller_that_never_ends(host: Host, joe: Path) -> None:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.dup2(reader, 3)
-        os.execve(host.program, ["checkapoppw", "/bin/true"], {"CHECKAPOPPW_LOG": "off"})
+        try:
+            os.dup2(reader, 3) if reader != 3 else os.set_inheritable(3, True)
+            os.execve(host.program, ["checkapoppw", "/bin/true"], {"CHECKAPOPPW_LOG": "off"})
+        finally:
+            os._exit(127)
     time.sleep(0.5)
     os.kill(pid, signal.SIGALRM)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGALRM
@@ -513,23 +538,36 @@ def test_kept_privileges_are_noticed(host: Host, joe: Path) -> None:
 @pytest.mark.root
 def test_no_core_file(host: Host, joe: Path) -> None:
     """A crash while a secret is in memory leaves no core file, whatever the limits."""
-    # A FIFO as descriptor 3 keeps the login in its read, where SIGQUIT asks for a core.
     for uid in (0, UID):
         reader, writer = os.pipe()
         directory = host.home(f"core{uid}", uid, 0o777)
         pid = os.fork()
         if pid == 0:
-            os.chdir(directory)
-            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            os.setresuid(uid, uid, uid)
-            os.dup2(reader, 3)
-            os.execve(host.program, ["checkapoppw", "/bin/true"], {"CHECKAPOPPW_LOG": "off"})
-        time.sleep(0.5)
+            try:
+                os.chdir(directory)
+                hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+                resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+                os.setresuid(uid, uid, uid)
+                os.dup2(reader, 3) if reader != 3 else os.set_inheritable(3, True)
+                os.execve(host.program, ["checkapoppw", "/bin/true"], {"CHECKAPOPPW_LOG": "off"})
+            finally:
+                os._exit(127)
+        wait_until_reading(pid)
         os.kill(pid, signal.SIGQUIT)
-        dumped = os.WCOREDUMP(os.waitpid(pid, 0)[1])
+        status = os.waitpid(pid, 0)[1]
         os.close(reader)
         os.close(writer)
-        assert not dumped, f"uid {uid}"
+        assert os.WIFSIGNALED(status)
+        assert not os.WCOREDUMP(status)
+
+
+def wait_until_reading(pid: int) -> None:
+    """Wait until a process waits for what comes through a pipe: the login has come to descriptor 3."""
+    for _ in range(1000):
+        if "pipe_read" in Path(f"/proc/{pid}/wchan").read_text():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
 
 
 @pytest.mark.parametrize(("kind", "code", "reason"), [

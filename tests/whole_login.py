@@ -232,6 +232,7 @@ def compare(path: Path, base: Path) -> tuple[int, int]:
 
 def run(path: Path) -> int:
     """Set the namespace up, compare, and return the exit code."""
+    made = not HOMES.exists()
     HOMES.mkdir(exist_ok=True)
     base = Path(tempfile.mkdtemp(prefix="checkapoppw-"))
     base.chmod(0o755)
@@ -243,6 +244,8 @@ def run(path: Path) -> int:
     finally:
         subprocess.run(["umount", "/etc/passwd", str(HOMES)], check=True)
         shutil.rmtree(base)
+        if made:
+            HOMES.rmdir()
     print(f"{count} addresses, {bad} disagreements")
     return 1 if bad else 0
 

@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import resource
 import sys
 import warnings
 
@@ -10,9 +9,10 @@ import click
 
 from .. import __version__, apopfile, dotqmail
 from ..errors import LoginError
+from ..process import forbid_core
 from . import passwordfile
 from .place import Directory, directory_for, file_name, user_name
-from .refusal import Refusal, shown
+from .refusal import Refusal, Trouble, shown
 
 REFUSED, TROUBLE, INTERRUPTED = 1, 111, 130  # 2, misuse, is click's own
 # Longer lines are refused anyway; this much tells them from the longest password there can be.
@@ -38,16 +38,23 @@ def command(ext: str | None, directory: str | None, from_stdin: bool) -> None:
     name = file_name(extension)
     place = Directory(directory_for(extension, None if directory is None else os.fsencode(directory)))
     place.become_owner()
-    path = os.path.join(place.path, name)
-    click.echo(f"Password file: {shown(path)}")
+    say(f"Password file: {shown(os.path.join(place.path, name))}")
 
     password = _line() if from_stdin else _asked()
     passwordfile.check(password, _shortest_login(place.owner, extension))
     link = passwordfile.change(place.descriptor, name, password)
     if link is not None:
-        click.echo(f"It was a symbolic link to {shown(link)}, and is a file of its own now.")
-    click.echo("Password set.")
+        say(f"It was a symbolic link to {shown(link)}, and is a file of its own now.")
+    say("Password set.")
     _warn(place, name)
+
+
+def say(text: str, error: bool = False) -> None:
+    """Print a line.  Nobody listening does not change what is done, nor what the exit code says of it."""
+    try:
+        click.echo(text, err=error)
+    except OSError:
+        pass
 
 
 def _shortest_login(owner: int, extension: bytes | None) -> int:
@@ -56,7 +63,12 @@ def _shortest_login(owner: int, extension: bytes | None) -> int:
 
 
 def _line() -> bytes:
-    return sys.stdin.buffer.readline(_LONGEST_LINE).removesuffix(b"\n")
+    if sys.stdin is None:  # closed: the descriptor may be anything by now
+        raise Trouble("there is no standard input")
+    line = b""
+    while len(line) < _LONGEST_LINE and not line.endswith(b"\n") and (byte := os.read(0, 1)):
+        line += byte
+    return line.removesuffix(b"\n")
 
 
 def _asked() -> bytes:
@@ -78,25 +90,26 @@ def _asked() -> bytes:
 
 def _warn(place: Directory, name: bytes) -> None:
     # By the login's own steps.
-    remedy = ""
     if place.owner == 0:
-        remedy = "no login is ever let in as root: see whose address it is, and give that user the directory"
-    else:
-        try:
-            dotqmail.enter_home(place.path)
-            path = os.path.join(place.path, name)
-            apopfile.parse(apopfile.read(path, os.open(path, os.O_RDONLY), place.owner))
-        except LoginError as error:
-            remedy = error.remedy % tuple(map(shown, error.names))
-    if remedy:
-        click.echo(f"Warning: a login would not accept this file: {remedy}", err=True)
+        say("Warning: no login is ever let in as root: see whose address this is", error=True)
+        return
+    try:
+        dotqmail.enter_home(place.path)
+        _, descriptor = apopfile.opened(name) or (name, -1)
+        apopfile.parse(apopfile.read(os.path.join(place.path, name), descriptor, place.owner))
+    except LoginError as error:
+        remedy = error.remedy % tuple(map(shown, error.names))
+        say(f"Warning: a login would not accept this file: {remedy}", error=True)
 
 
 def main() -> None:
     """Run the command, and exit as apoppasswd.1 says."""
-    # No core file with a password in it.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.exit(_status())
+    forbid_core()
+    status = _status()
+    try:
+        sys.stdout.flush()
+    finally:
+        os._exit(status)
 
 
 def _status() -> int:
@@ -108,17 +121,17 @@ def _status() -> int:
     except click.Abort:
         return INTERRUPTED
     except Refusal as error:
-        click.echo(f"apoppasswd: {error}", err=True)
+        say(f"apoppasswd: {error}", error=True)
         return REFUSED
-    except BlockingIOError:
-        click.echo("apoppasswd: somebody else is changing a password here; try again", err=True)
+    except Trouble as error:
+        say(f"apoppasswd: {error}", error=True)
         return TROUBLE
     except OSError as error:
         where = f": {shown(os.fsencode(error.filename))}" if error.filename else ""
-        click.echo(f"apoppasswd: {error.strerror}{where}", err=True)
+        say(f"apoppasswd: {error.strerror}{where}", error=True)
         return TROUBLE
     except Exception as error:
         # Not its text, nor a traceback: either may show the password.
-        click.echo(f"apoppasswd: {type(error).__name__}; please report this", err=True)
+        say(f"apoppasswd: {type(error).__name__}; please report this", error=True)
         return TROUBLE
     return 0

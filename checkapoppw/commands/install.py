@@ -24,21 +24,22 @@ PACKAGE = Path(__file__).parent.parent
 SOURCE = PACKAGE.parent
 _LONGEST_INTERPRETER = 120  # of the 127 bytes that older kernels read of a script's first line
 
-# Each after those that it imports.
+# Each after those that it imports; the last one has main().
 LOGIN_MODULES = (
     "errors", "files", "settings", "hints", "request", "control", "cdb", "users", "dotqmail", "apopfile",
     "mechanisms", "log", "stages", "process", "main",
 )
 
 # No entry point of the package: such a stub imports outside of any guard, where an exception makes Python exit 1,
-# which a caller reads as a wrong password, and print to descriptor 2, which may be the client's.
+# which a caller reads as a wrong password, and print to descriptor 2, which may be the client's.  -Xutf8: in the
+# caller's locale the interpreter may not even start, or arguments may change on their way to the next program.
 CHECKAPOPPW = """\
-#!{python} -IS
+#!{python} -ISXutf8
 # checkapoppw: see checkapoppw(8).  Whatever goes wrong is a temporary failure.
 try:
     import sys
     sys.dont_write_bytecode = True
-    sys.path.insert(0, {library!r})
+    sys.path.insert(0, {library!r}.decode("utf-8", "surrogateescape"))
     from checkapoppw_login import main
     main(sys.argv)
 finally:
@@ -49,8 +50,8 @@ finally:
 APOPPASSWD = """\
 #!{python} -IS
 # apoppasswd: see apoppasswd(1)
-import sys
-sys.path.insert(0, {library!r})
+import os, sys
+sys.path.insert(0, os.fsdecode({library!r}))
 from checkapoppw.commands.apoppasswd import main
 main()
 """
@@ -111,28 +112,39 @@ def install(prefix: Path, root: str, python: str, pip: str) -> None:
     root: where the files are gathered for a package, else empty (DESTDIR)
     python: the interpreter that the commands start
     pip: an interpreter whose pip brings what the commands for people import
+    What was installed before stays until everything is there that takes its place.
     Raises ValueError for an interpreter that no script can name.
     """
-    if not python.startswith("/") or len(python) > _LONGEST_INTERPRETER or python.split() != [python]:
-        raise ValueError(f"PYTHON must be a short absolute path without blanks, not {python!r}")
+    good = python.startswith("/") and python.isascii() and python.split() == [python]
+    if not good or len(python) > _LONGEST_INTERPRETER:
+        raise ValueError(f"PYTHON must be a short absolute path in ASCII without blanks, not {python!r}")
     os.umask(0o022)
-    uninstall(prefix, root)
     library = prefix / "lib" / "checkapoppw"
-    target = Path(f"{root}{library}")
+    final = Path(f"{root}{library}")
+    target = final.with_name("checkapoppw.new")
+    shutil.rmtree(target, ignore_errors=True)
     needed = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["dependencies"]
     fetch = [pip, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(target), *needed]
     subprocess.run(fetch, check=True)
     shutil.copytree(PACKAGE, target / "checkapoppw", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.rmtree(target / "bin", ignore_errors=True)
-    compileall.compile_dir(target, quiet=1, stripdir=root or None)
+    compileall.compile_dir(target, quiet=1, stripdir=str(target), prependdir=str(library))
     write_login(target)
     for path in (target, *target.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
+    former = final.with_name("checkapoppw.old")
+    shutil.rmtree(former, ignore_errors=True)
+    if final.exists():
+        final.rename(former)
+    target.rename(final)
+    shutil.rmtree(former, ignore_errors=True)
     commands, manuals = _places(prefix, root)
     for command, text in commands.items():
         command.parent.mkdir(parents=True, exist_ok=True)
-        command.write_text(text.format(python=python, library=str(library)))
-        command.chmod(0o755)
+        new = command.with_name(f"{command.name}.new")
+        new.write_text(text.format(python=python, library=os.fsencode(library)), encoding="ascii")
+        new.chmod(0o755)
+        new.replace(command)
     for manual in manuals:
         manual.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(SOURCE / "man" / manual.name, manual)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from ..apopfile import CONTROL, LARGEST, scheme_of
 from ..request import LIMIT
-from .refusal import Refusal
+from .refusal import Refusal, Trouble
 
 # A login's extension never holds a dot, so that no login can reach a name like this one.
 _TEMPORARY = ".apop.tmp"
@@ -40,7 +40,7 @@ def change(directory: int, name: bytes, password: bytes) -> bytes | None:
 
     directory: an open descriptor of the directory that the name is in
     Returns where a symbolic link that was replaced had pointed to, or None if there was none.
-    Raises Refusal for a file that cannot be kept, OSError.
+    Raises Refusal for a file that cannot be kept, Trouble while another change is made, OSError.
     """
     with _alone(directory):
         link, others = _present(directory, name)
@@ -53,11 +53,18 @@ def change(directory: int, name: bytes, password: bytes) -> bytes | None:
 
 @contextmanager
 def _alone(directory: int) -> Iterator[None]:
-    # Two changes at once would lose one's lines.  Without waiting: whoever can read the directory could lock it.
-    fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    # Two changes at once would lose one's lines.  Without waiting: whoever can read the directory can lock it, and
+    # would keep us for ever.
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Trouble("somebody else is changing a password here; try again") from None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEADLY)
     try:
         yield
+        # It is done: a signal that has come meanwhile must not say that it is not.
+        while signal.sigtimedwait(_DEADLY, 0):
+            pass
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         fcntl.flock(directory, fcntl.LOCK_UN)

@@ -40,16 +40,25 @@ def _serves_addresses(directory: bytes) -> bool:
 
 
 class Directory:
-    """A directory, held open: whatever happens to its name from now on does not matter.
+    """A directory, held open and made the current one: whatever happens to its name from now on does not matter.
 
-    path: the name it was opened by
+    path: where it really is
     descriptor: for the `dir_fd` of every later step
     owner: its uid
     """
 
-    def __init__(self, path: bytes) -> None:
-        self.path = path
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    def __init__(self, name: bytes) -> None:
+        """Raise OSError for what is no directory, or may not be entered.
+
+        Raise Refusal where root was led elsewhere by a symbolic link, which somebody may have put there: root can
+        enter what they cannot.
+        """
+        named = os.path.abspath(name)
+        self.descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
+        os.fchdir(self.descriptor)
+        self.path = os.getcwdb()
+        if os.geteuid() == 0 and self.path != named:
+            raise Refusal(f"{shown(named)} leads to {shown(self.path)}: name that one, if it is what you mean")
         status = os.fstat(self.descriptor)
         self.owner = status.st_uid
         self._group = status.st_gid
