@@ -14,6 +14,7 @@ from .test_dovecot import ADDRESSES, dovecot, host
 
 __all__ = ["dovecot", "host"]  # fixtures
 pytestmark = pytest.mark.root
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")
 
 MAIN = """\
 compatibility_level = 3.6
@@ -65,7 +66,7 @@ def recipient(client: smtplib.SMTP) -> int:
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_relay_only_after_auth(postfix: int, mechanism: str, address: str) -> None:
     """A foreign recipient is taken from who has logged in, and from nobody else."""
     for secret, code in ((ADDRESSES[address], 250), ("wrong", 554)):

@@ -16,6 +16,7 @@ from .test_dovecot import ADDRESSES, host
 
 __all__ = ["host"]  # fixtures
 pytestmark = pytest.mark.root
+MECHANISMS = ("PLAIN", "LOGIN")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def qpsmtpd(shared: Path, host: Host) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+@pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_logins(qpsmtpd: int, mechanism: str, address: str) -> None:
     """The right password relays, a wrong one is refused and does not."""
     for secret, code in ((ADDRESSES[address], 250), ("wrong", 550)):
