@@ -21,13 +21,13 @@ def rows() -> dict[str, set[str]]:
 
 def line(caller: str, mechanisms: set[str]) -> str:
     """A line of the table."""
-    cells = "".join(f"{'pass' if name in mechanisms else '-':11}" for name in COLUMNS)
+    cells = "".join(f"{'pass' if name in mechanisms else '-':10}" for name in COLUMNS)
     return f"  {caller:25}{cells}".rstrip()
 
 
 def test_the_table_of_the_readme() -> None:
     """README.auth-ext has exactly these lines, and speaks of these forms of an address."""
-    head = f"  {'':25}{''.join(f'{name:11}' for name in COLUMNS)}".rstrip()
+    head = f"  {'':25}{''.join(f'{name:10}' for name in COLUMNS)}".rstrip()
     text = (SOURCE / "README.auth-ext").read_text()
     assert "\n".join([head, *(line(*row) for row in rows().items())]) + "\n\n" in text
     assert set(test_dovecot.ADDRESSES) == set(FORMS)
