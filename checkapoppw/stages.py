@@ -34,8 +34,12 @@ def hear(settings: "Settings", log: "Log", entry: "Entry", lookup: bool = False)
     """
     data = request.read()
     log.open(settings.log)
+    # Before it is taken apart, so that a refusal of its form shows whose login it was.
+    login, nul, _ = data.partition(b"\0")
+    if nul:
+        entry.update(login=login, fields=data.count(b"\0"))
     asked = request.parse(data, settings.indimail, lookup)
-    entry.update(login=asked.login, order=asked.order, fields=asked.fields, note=asked.note)
+    entry.update(order=asked.order, note=asked.note)
     return asked
 
 

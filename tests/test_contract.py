@@ -85,6 +85,7 @@ def test_data(host: Host, joe: Path, data: bytes, code: int, reason: str) -> Non
     login = host.login(data, environ={"TCPREMOTEIP": "192.0.2.7"})
     assert (login.code, login.output, login.errors) == (code, b"", b"")
     assert (login.logged["reason"], login.logged["remote"]) == (reason, "192.0.2.7")
+    assert login.logged["login"] in ("-", data.partition(b"\0")[0].decode())
 
 
 @pytest.mark.parametrize("order", ["rc", "cr"])
@@ -156,6 +157,13 @@ def test_injected_nul_is_logged(host: Host, joe: Path) -> None:
 def test_indimail(host: Host, joe: Path, data: bytes, code: int) -> None:
     """With CHECKAPOPPW_CALLER=indimail exactly its four fields are read by their method byte."""
     assert host.login(data, environ={"CHECKAPOPPW_CALLER": "indimail"}).code == code
+
+
+def test_indimail_replay_is_logged(host: Host, joe: Path) -> None:
+    """A refusal of the form shows whose login it was, and how many fields there were."""
+    login = host.login(b"joe\0x\0y\0\0\1\0", environ={"CHECKAPOPPW_CALLER": "indimail"})
+    found = login.logged
+    assert (login.code, found["reason"], found["login"], found["fields"]) == (1, "indimail-form", "joe", "5")
 
 
 @pytest.mark.parametrize(("order", "code"), [("cr", 0), ("rc", 1)])
