@@ -94,7 +94,7 @@ def _indimail(fields: list[bytes]) -> Request:
         return Request(login, second, 4)
     if method == [b"\3"] and _is_challenge(second) and _is_response(third):
         return Request(login, third, 4, second, "cr")
-    raise Refused("indimail-form", "an attack by a NUL in the password, or not indimail-mta: then unset CHECKAPOPPW_CALLER")
+    raise Refused("indimail-form", "an attack by a NUL in the password, or no indimail: then unset CHECKAPOPPW_CALLER")
 
 
 def _is_challenge(field: bytes) -> bool:
