@@ -1,4 +1,4 @@
-"""process: the environment of the next program, and finding it (what needs a process of its own: test_contract)."""
+"""process: the environment of the next program, and finding it (what needs a process of its own: test_handoff)."""
 
 import os
 

@@ -37,7 +37,8 @@ CHECKAPOPPW = """\
 #!{python} -ISXutf8
 # checkapoppw: see checkapoppw(8).  Whatever goes wrong is a temporary failure.
 try:
-    import sys
+    import gc, sys
+    gc.disable()  # a login is over before there is anything to collect
     sys.dont_write_bytecode = True
     sys.path.insert(0, {library!r}.decode("utf-8", "surrogateescape"))
     from checkapoppw_login import main
@@ -63,8 +64,7 @@ from checkapoppw.main import main
 
 # Becomes the byte code of checkapoppw_login; "MODULES" stands for the pairs of name and code.
 _LOADER = """\
-import gc, sys
-gc.disable()  # a login is over before there is anything to collect
+import sys
 module = type(sys)
 package = sys.modules["checkapoppw"] = module("checkapoppw")
 package.__path__ = [__file__.rpartition("/")[0] + "/checkapoppw"]  # for what few logins need
@@ -80,7 +80,8 @@ main = new.main
 
 def login_code() -> CodeType:
     """The code of checkapoppw_login: every module of a login, and what puts them in place."""
-    modules = tuple((name, _compiled((PACKAGE / f"{name}.py").read_text(), f"{name}.py")) for name in LOGIN_MODULES)
+    files = [(name, PACKAGE / f"{name}.py") for name in LOGIN_MODULES]
+    modules = tuple((name, _compiled(path.read_text("utf-8"), path.name)) for name, path in files)
     loader = _compiled(_LOADER, "checkapoppw_login.py")
     return loader.replace(co_consts=tuple(modules if value == "MODULES" else value for value in loader.co_consts))
 
@@ -121,33 +122,37 @@ def install(prefix: Path, root: str, python: str, pip: str) -> None:
     os.umask(0o022)
     library = prefix / "lib" / "checkapoppw"
     final = Path(f"{root}{library}")
-    target = final.with_name("checkapoppw.new")
-    shutil.rmtree(target, ignore_errors=True)
-    needed = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["dependencies"]
-    fetch = [pip, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(target), *needed]
-    subprocess.run(fetch, check=True)
-    shutil.copytree(PACKAGE, target / "checkapoppw", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.rmtree(target / "bin", ignore_errors=True)
-    compileall.compile_dir(target, quiet=1, stripdir=str(target), prependdir=str(library))
-    write_login(target)
-    for path in (target, *target.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    former = final.with_name("checkapoppw.old")
-    shutil.rmtree(former, ignore_errors=True)
+    new, former = final.with_name("checkapoppw.new"), final.with_name("checkapoppw.old")
+    for leftover in (new, former):
+        shutil.rmtree(leftover, ignore_errors=True)
+    fill(new, library, pip)
     if final.exists():
         final.rename(former)
-    target.rename(final)
+    new.rename(final)
     shutil.rmtree(former, ignore_errors=True)
     commands, manuals = _places(prefix, root)
     for command, text in commands.items():
         command.parent.mkdir(parents=True, exist_ok=True)
-        new = command.with_name(f"{command.name}.new")
-        new.write_text(text.format(python=python, library=os.fsencode(library)), encoding="ascii")
-        new.chmod(0o755)
-        new.replace(command)
+        script = command.with_name(f"{command.name}.new")
+        script.write_text(text.format(python=python, library=os.fsencode(library)), encoding="ascii")
+        script.chmod(0o755)
+        script.replace(command)
     for manual in manuals:
         manual.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(SOURCE / "man" / manual.name, manual)
+
+
+def fill(target: Path, library: Path, pip: str) -> None:
+    """Make a directory with the package and what its commands import, byte-compiled, for a use as `library`."""
+    needed = tomllib.loads((SOURCE / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    fetch = [pip, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(target), *needed]
+    subprocess.run(fetch, check=True)
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    shutil.copytree(PACKAGE, target / "checkapoppw", ignore=shutil.ignore_patterns("__pycache__"))
+    compileall.compile_dir(target, quiet=1, stripdir=str(target), prependdir=str(library))
+    write_login(target)
+    for path in (target, *target.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def uninstall(prefix: Path, root: str) -> None:
