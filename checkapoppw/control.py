@@ -14,12 +14,45 @@ _BLANK = b" \t\n"  # what control.c strips from the end of a line; not CR
 LARGEST = 1 << 28
 
 
+class VirtualDomains:
+    """control/virtualdomains as a map.  Of equal keys the last one wins, since constmap.c chains the newest first.
+
+    A login looks a handful of keys up, in a file that may have thousands: so it is searched, and not taken apart.
+    """
+
+    __slots__ = ("_lowered", "_taken_apart", "_text")
+
+    def __init__(self, content: bytes) -> None:
+        self._text = b"\n" + content + b"\n"
+        self._lowered = self._text.lower()
+        # A NUL makes entries that are no lines.
+        self._taken_apart = taken_apart(content) if b"\0" in content else None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None.  A line is split at its first colon; one that begins with `#` is a comment."""
+        if self._taken_apart is not None:
+            return self._taken_apart.get(key.lower())
+        if b":" in key or b"\n" in key or key.startswith(b"#"):
+            return None
+        line = self._lowered.rfind(b"\n" + key.lower() + b":")
+        if line < 0:
+            return None
+        value = line + 1 + len(key) + 1
+        return self._text[value : self._text.index(b"\n", value)].rstrip(_BLANK)
+
+
+def taken_apart(content: bytes) -> dict[bytes, bytes]:
+    """All of control/virtualdomains: lower-case keys to values."""
+    split = (entry.partition(b":") for entry in entries(content))
+    return {key.lower(): value for key, colon, value in split if colon}
+
+
 class Domains:
-    """What qmail-send knows of domains: the sets `locals` and `percenthack`, and the map `virtual`, all lower-case."""
+    """What qmail-send knows of domains: the sets `locals` and `percenthack`, lower-case, and the map `virtual`."""
 
     __slots__ = ("locals", "percenthack", "virtual")
 
-    def __init__(self, local: set[bytes], percenthack: set[bytes], virtual: dict[bytes, bytes]) -> None:
+    def __init__(self, local: set[bytes], percenthack: set[bytes], virtual: VirtualDomains) -> None:
         self.locals = local
         self.percenthack = percenthack
         self.virtual = virtual
@@ -82,7 +115,7 @@ def domains() -> Domains:
     return Domains(
         {name.lower() for name in names},
         {name.lower() for name in entries(read(b"percenthack") or b"")},
-        virtual_domains(read(b"virtualdomains") or b""),
+        VirtualDomains(read(b"virtualdomains") or b""),
     )
 
 
@@ -90,12 +123,6 @@ def default_delivery() -> bytes | None:
     """The first line of control/defaultdelivery, or None.  Raises Deferred (control-unreadable)."""
     content = read(b"defaultdelivery")
     return None if content is None else first_line(content)
-
-
-def virtual_domains(content: bytes) -> dict[bytes, bytes]:
-    """control/virtualdomains as a map.  Of equal keys the last one wins, since constmap.c chains the newest first."""
-    split = (entry.partition(b":") for entry in entries(content))
-    return {key.lower(): value for key, colon, value in split if colon}
 
 
 def rewrite(address: bytes, known: Domains) -> bytes:
@@ -114,13 +141,13 @@ def rewrite(address: bytes, known: Domains) -> bytes:
     return _prefix(address, domain, known.virtual) + b"-" + user
 
 
-def _prefix(address: bytes, domain: bytes, virtual: dict[bytes, bytes]) -> bytes:
+def _prefix(address: bytes, domain: bytes, virtual: VirtualDomains) -> bytes:
     # The whole address, the domain, each of its suffixes that starts with a dot, the catch-all; the first hit decides.
     keys = [address, domain]
     keys += [domain[dot:] for dot in range(1, len(domain)) if domain[dot] == 0x2E]
     keys.append(b"")
     for key in keys:
-        if (prefix := virtual.get(key.lower())) is not None:
+        if (prefix := virtual.get(key)) is not None:
             if prefix:
                 return prefix
             break  # an exception: this address is remote, whatever less specific lines say

@@ -18,7 +18,7 @@ def domains(local: bytes = b"", percenthack: bytes = b"", virtual: bytes = b"") 
     return control.Domains(
         {name.lower() for name in control.entries(local)},
         {name.lower() for name in control.entries(percenthack)},
-        control.virtual_domains(virtual),
+        control.VirtualDomains(virtual),
     )
 
 
@@ -55,7 +55,22 @@ def test_first_line(content: bytes, value: bytes) -> None:
 def test_virtual_domains() -> None:
     """A line is split at its first colon, one without is ignored, and the last of equal keys wins."""
     content = b"A.example:x:Y\nno colon\na.EXAMPLE:z\n:catch\nexc.example:\n"
-    assert control.virtual_domains(content) == {b"a.example": b"z", b"": b"catch", b"exc.example": b""}
+    wanted = {b"a.example": b"z", b"": b"catch", b"exc.example": b""}
+    assert control.taken_apart(content) == wanted
+    for key in (*wanted, b"A.Example", b"no colon", b"a", b"example", b"a.example:x"):
+        assert control.VirtualDomains(content).get(key) == wanted.get(key.lower())
+
+
+lines = st.lists(st.sampled_from(list(b"aB.:#@ \t\n\r\0")), max_size=40).map(bytes)
+
+
+@given(lines, st.lists(st.sampled_from(list(b"aB.:#@ \t\n\r")), max_size=5).map(bytes))
+@example(b"a:x \0#b:y\n", b"#b")
+@example(b"a:x \0b:y\n", b"a")
+@example(b"#a:x\na:y", b"#a")
+def test_searching_is_taking_apart(content: bytes, key: bytes) -> None:
+    """A key that is searched for has the value that it has where the whole file is taken apart."""
+    assert control.VirtualDomains(content).get(key) == control.taken_apart(content).get(key.lower())
 
 
 @pytest.mark.parametrize(("address", "local"), [

@@ -41,7 +41,7 @@ def delivered(config: vectors.Config, address: bytes, tmp_path: Path) -> users.A
         local = control.rewrite(address, control.Domains(
             {name.lower() for name in names},
             {name.lower() for name in control.entries(content.get("percenthack", b""))},
-            control.virtual_domains(content.get("virtualdomains", b"")),
+            control.VirtualDomains(content.get("virtualdomains", b"")),
         ))
     if not local:
         raise Refused("empty-local")
