@@ -3,12 +3,13 @@
 import errno
 import os
 import pty
+import resource
 import select
 import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -281,12 +282,15 @@ def test_relative_directories(host: Host, joe: Path, command: str) -> None:
         assert f"Password file: {joe}/.apop\n".encode() in done.stdout
 
 
-@pytest.mark.parametrize("output", ["closed", "full"])
+@pytest.mark.parametrize("output", ["closed", "broken"])
 def test_nobody_listens(host: Host, joe: Path, command: str, output: str) -> None:
     """That nothing can be printed changes neither what is done nor the exit code."""
-    redirection = {"closed": ">&-", "full": ">/dev/full"}[output]
-    line = f'exec "$0" --stdin -d "$1" {redirection}'
-    assert subprocess.run(["sh", "-c", line, command, str(joe)], input=b"new\n", check=False).returncode == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+    line = 'exec "$0" --stdin -d "$1"' + (" >&-" if output == "closed" else "")
+    done = subprocess.run(["sh", "-c", line, command, str(joe)], input=b"new\n", stdout=writer, check=False)
+    os.close(writer)
+    assert done.returncode == 0
     assert (joe / ".apop").read_bytes() == b"new\n"
 
 
@@ -379,41 +383,47 @@ def test_umask_does_not_matter(host: Host, joe: Path, command: str) -> None:
         assert mode(joe / ".apop") == 0o600
 
 
-STEPS = ["flock", "stat", "open", "fchmod", "write", "fsync", "rename"]
+STEPS = ["fcntl.flock", "os.stat", "os.open", "os.fchmod", "os.fsync", "os.rename"]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[int]:
+    """An open directory with a password file in it."""
+    (tmp_path / ".apop").write_bytes(b"old\n{PLAIN}app\n")
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    yield descriptor
+    os.close(descriptor)
+
+
+def unchanged(path: Path) -> bool:
+    return os.listdir(path) == [".apop"] and (path / ".apop").read_bytes() == b"old\n{PLAIN}app\n"
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_at_any_step(
-    step: str, failure: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: str, failure: BaseException, directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where any step of the write fails, the old file is there, whole, and nothing else."""
     def fail(*_: object, **__: object) -> None:
         raise failure
 
-    (tmp_path / ".apop").write_bytes(b"old\n{PLAIN}app\n")
-    directory = os.open(tmp_path, os.O_RDONLY)
-    target = {"flock": "fcntl.flock", "write": "io.BufferedWriter.write"}.get(step, f"os.{step}")
-    with monkeypatch.context() as patch:
-        if step == "write":
-            patch.setattr("builtins.open", _opening_full_files)
-        else:
-            patch.setattr(target, fail)
-        with pytest.raises((type(failure), OSError)):
+    with monkeypatch.context() as patch, pytest.raises(type(failure)):
+        patch.setattr(step, fail)
+        passwordfile.change(directory, b".apop", b"new")
+    assert unchanged(tmp_path)
+
+
+def test_a_file_that_cannot_grow(directory: int, tmp_path: Path) -> None:
+    """Where the bytes themselves cannot be written, the same: here, for a limit of the size of files."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
             passwordfile.change(directory, b".apop", b"new")
-    os.close(directory)
-    assert os.listdir(tmp_path) == [".apop"]
-    assert (tmp_path / ".apop").read_bytes() == b"old\n{PLAIN}app\n"
-
-
-def _opening_full_files(descriptor: int, how: str) -> object:
-    # /dev/full takes nothing: what is written fails when it is flushed.
-    if how == "rb":
-        return os.fdopen(descriptor, how)
-    full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, descriptor)
-    os.close(full)
-    return os.fdopen(descriptor, how)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert unchanged(tmp_path)
 
 
 def test_a_failure_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
