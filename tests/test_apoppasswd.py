@@ -408,9 +408,10 @@ def test_a_failure_at_any_step(
     def fail(*_: object, **__: object) -> None:
         raise failure
 
-    with monkeypatch.context() as patch, pytest.raises(type(failure)):
+    with monkeypatch.context() as patch:
         patch.setattr(step, fail)
-        passwordfile.change(directory, b".apop", b"new")
+        with pytest.raises(type(failure)):
+            passwordfile.change(directory, b".apop", b"new")
     assert unchanged(tmp_path)
 
 
