@@ -13,7 +13,6 @@ from .errors import Deferred, Refused
 
 # Hundreds of credentials fit; a login does not read for ever (apop.5).
 LARGEST = 65536
-_REGULAR, _TYPE = 0o100000, 0o170000
 _GROUP_AND_OTHERS = 0o077
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 CONTROL = bytes(range(0x20)) + b"\x7f"
@@ -105,10 +104,10 @@ def read(path: bytes, descriptor: int, uid: int) -> bytes:
     """
     try:
         status = posix.fstat(descriptor)
-        content = files.read(descriptor, LARGEST) if status.st_mode & _TYPE == _REGULAR else b""
+        content = files.read(descriptor, LARGEST) if files.is_regular(status.st_mode) else b""
     except OSError:
         raise Deferred("file-unreadable", "see why %s cannot be read", path) from None
-    if status.st_mode & _TYPE != _REGULAR:
+    if not files.is_regular(status.st_mode):
         raise Deferred("file-type", "put a regular file in the place of %s", path)
     if status.st_uid != uid:
         raise Deferred("file-owner", f"chown {uid} %s", path)

@@ -9,7 +9,6 @@ import posix
 from . import files
 from .errors import TEMPORARY, Deferred
 
-_REGULAR, _TYPE = 0o100000, 0o170000
 _OTHERS_WRITE = 0o002  # conf-patrn
 _STICKY = 0o1000
 # Mailing lists have long files; one that names its mailbox only behind this many bytes has none for us.
@@ -70,7 +69,7 @@ def _open(name: bytes) -> int | None:
             raise Deferred("dot-qmail-unreadable", "make %s readable to its user", files.here(name)) from None
         return None
     mode = posix.fstat(descriptor).st_mode
-    if mode & _TYPE == _REGULAR:
+    if files.is_regular(mode):
         if not mode & _OTHERS_WRITE:
             return descriptor
         posix.close(descriptor)

@@ -105,7 +105,9 @@ def reply(
 
 
 def mail_location(home: bytes, maildir: bytes) -> bytes:
-    """A maildir as Dovecot's field `mail`: its absolute path."""
+    """A maildir as Dovecot's field `mail`: its absolute path, a colon doubled, since Dovecot splits the value at a
+    single one (seen with 2.3.19).
+    """
     path = maildir if maildir.startswith(b"/") else home + b"/" + maildir.removeprefix(b"./")
     return b"maildir:" + path.rstrip(b"/").replace(b":", b"::")
 

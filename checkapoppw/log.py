@@ -1,6 +1,6 @@
 """The log: one line a login, one write a line, `key=value`, and nothing in it that the outside could forge.
 
-A value holds only printable ASCII without space, backslash, `"` and `=`; any other byte is `\\\\xNN`.  An empty or
+A value holds only printable ASCII without space, backslash, `"` and `=`; any other byte is `\\xNN`.  An empty or
 unknown value is `-`.  The remedy, which this program words, stands in quotes.
 """
 

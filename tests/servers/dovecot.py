@@ -1,6 +1,7 @@
 """A real Dovecot 2.3 on loopback that asks checkapoppw, for the tests of servers."""
 
 import shutil
+import smtplib
 import socket
 import socketserver
 import subprocess
@@ -105,6 +106,17 @@ def wait_for(port: int) -> None:
         except OSError:
             time.sleep(0.05)
     raise TimeoutError(f"nothing listens on port {port}")
+
+
+def auth(client: smtplib.SMTP, mechanism: str, address: str, secret: str) -> int:
+    """Log in to an SMTP server by this mechanism: the code of its answer."""
+    client.ehlo()
+    client.user, client.password = address, secret
+    method = getattr(client, f"auth_{mechanism.lower().replace('-', '_')}")
+    try:
+        return client.auth(mechanism, method, initial_response_ok=mechanism != "CRAM-MD5")[0]
+    except smtplib.SMTPAuthenticationError as error:
+        return error.smtp_code
 
 
 def certificate(base: Path) -> None:

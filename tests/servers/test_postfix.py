@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .dovecot import Dovecot, free_port, wait_for
+from .dovecot import Dovecot, auth, free_port, wait_for
 from .test_dovecot import ADDRESSES, dovecot, host
 
 __all__ = ["dovecot", "host"]  # fixtures
@@ -71,12 +71,5 @@ def test_relay_only_after_auth(postfix: int, mechanism: str, address: str) -> No
     """A foreign recipient is taken from who has logged in, and from nobody else."""
     for secret, code in ((ADDRESSES[address], 250), ("wrong", 554)):
         with smtplib.SMTP("127.0.0.1", postfix, timeout=20) as client:
-            client.ehlo()
-            client.user, client.password = address, secret
-            method = getattr(client, f"auth_{mechanism.lower().replace('-', '_')}")
-            try:
-                answer = client.auth(mechanism, method, initial_response_ok=mechanism != "CRAM-MD5")[0]
-            except smtplib.SMTPAuthenticationError as error:
-                answer = error.smtp_code
-            assert answer == (235 if code == 250 else 535)
+            assert auth(client, mechanism, address, secret) == (235 if code == 250 else 535)
             assert recipient(client) == code

@@ -11,7 +11,7 @@ import pytest
 
 from tests.host import Host
 
-from .dovecot import free_port, wait_for
+from .dovecot import auth, free_port, wait_for
 from .test_dovecot import ADDRESSES, host
 
 __all__ = ["host"]  # fixtures
@@ -56,13 +56,7 @@ def test_logins(qpsmtpd: int, mechanism: str, address: str) -> None:
     """The right password relays, a wrong one is refused and does not."""
     for secret, code in ((ADDRESSES[address], 250), ("wrong", 550)):
         with smtplib.SMTP("127.0.0.1", qpsmtpd, timeout=20) as client:
-            client.ehlo()
-            client.user, client.password = address, secret
-            try:
-                answer = client.auth(mechanism, getattr(client, f"auth_{mechanism.lower()}"))[0]
-            except smtplib.SMTPAuthenticationError as error:
-                answer = error.smtp_code
-            assert answer == (235 if code == 250 else 535)
+            assert auth(client, mechanism, address, secret) == (235 if code == 250 else 535)
             client.ehlo()
             client.mail("user@primary.domain")
             assert client.rcpt("somebody@elsewhere.example")[0] == code
