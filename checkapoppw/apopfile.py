@@ -11,6 +11,10 @@ import time
 from . import dotqmail, files
 from .errors import Deferred, Refused
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # Hundreds of credentials fit; a login does not read for ever (apop.5).
 LARGEST = 65536
 _GROUP_AND_OTHERS = 0o077
@@ -59,27 +63,34 @@ class Credential:
 
 
 def find(dash: bytes, ext: bytes) -> tuple[bytes, int]:
-    """The name and the open descriptor of the file that holds this address's password.
+    """The name and the open descriptor of the file that holds this address's password: the first candidate there is.
 
-    It is `.apop` named like the exact dot-qmail file.  Only where neither of the two is there, the `.apop` beside the
-    default dot-qmail file that governs the address (mapping.md, section 0, rule 2): an address with a dot-qmail file
-    of its own never shares a password by accident.
-
-    Raises Refused (no-file); Deferred: file-unreadable, and those of dotqmail.governing().
+    Raises Refused (no-file); Deferred: file-unreadable, and what candidates() raises.
     """
-    exact = dotqmail.suffix(dash, ext)
-    found = opened(b".apop" + exact)
-    if found is None:
-        governing = dotqmail.governing(dash, ext)
-        if governing:
-            suffix, default, descriptor = governing
-            posix.close(descriptor)
-            if default:
-                found = opened(b".apop" + suffix)
-    if found is None:
-        missing = files.here(b".apop" + exact)
-        raise Refused("no-file", "the address is wrong, or its password not set with apoppasswd: no %s", missing)
-    return found
+    for name in candidates(dash, ext):
+        found = opened(name)
+        if found:
+            return found
+    missing = files.here(b".apop" + dotqmail.suffix(dash, ext))
+    raise Refused("no-file", "the address is wrong, or its password not set with apoppasswd: no %s", missing)
+
+
+def candidates(dash: bytes, ext: bytes) -> "Iterator[bytes]":
+    """The names of the files that may hold this address's password, in order (mapping.md, section 0, rule 2).
+
+    It is `.apop` named like the exact dot-qmail file.  To be asked for the next one only where that is absent: if the
+    exact dot-qmail file is absent too, it is the `.apop` beside the default one that governs the address.  So an
+    address with a dot-qmail file of its own never shares a password by accident.
+
+    Raises what dotqmail.governing() raises.
+    """
+    yield b".apop" + dotqmail.suffix(dash, ext)
+    governing = dotqmail.governing(dash, ext)
+    if governing:
+        suffix, default, descriptor = governing
+        posix.close(descriptor)
+        if default:
+            yield b".apop" + suffix
 
 
 def opened(name: bytes) -> tuple[bytes, int] | None:

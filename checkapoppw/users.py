@@ -71,15 +71,28 @@ class Passwd:
 
 
 def find(local: bytes) -> Account:
-    """The account that qmail delivers this local part to.
+    """The account that a login with this local part is for.  Raises what look_up() and permitted() raise."""
+    return permitted(look_up(local, cdb.get, Passwd()))
 
-    Raises Refused for what nobody logs in to (empty-local, root-account, relative-home), and Deferred for what qmail
-    defers: cdb-unreadable, cdb-fields, home-stat, no-alias; also bad-id for ids that the kernel reserves.
+
+def look_up(local: bytes, get: "Callable[[int, bytes], bytes | None]", passwd: Passwd) -> Account:
+    """The account that qmail delivers this local part to: spawn() in qmail-lspawn.c.
+
+    get: looks a key up in an open constant database, as cdb.get() does
+    Raises Refused (empty-local), and Deferred for what qmail defers: cdb-unreadable, cdb-fields, home-stat, no-alias.
     """
     if not local:
-        raise Refused("empty-local")  # qmail delivers its mail to nobody (spawn() in qmail-lspawn.c)
-    value = _users_cdb(local)
-    account = parse(value) if value is not None else getpw(local, Passwd())
+        raise Refused("empty-local")  # qmail delivers its mail to nobody
+    value = _users_cdb(local, get)
+    return parse(value) if value is not None else getpw(local, passwd)
+
+
+def permitted(account: Account) -> Account:
+    """The account itself, if it is one that may log in.
+
+    Raises Refused for those that nobody logs in to (root-account, relative-home), and Deferred (bad-id) for ids that
+    the kernel reserves.
+    """
     if account.uid == 0:
         raise Refused("root-account", "nobody logs in as root: give the address to another user")
     if _NO_ID in (account.uid, account.gid):
@@ -89,7 +102,7 @@ def find(local: bytes) -> Account:
     return account
 
 
-def _users_cdb(local: bytes) -> bytes | None:
+def _users_cdb(local: bytes, get: "Callable[[int, bytes], bytes | None]") -> bytes | None:
     try:
         descriptor = posix.open(b"users/cdb", posix.O_RDONLY | posix.O_NONBLOCK)
     except FileNotFoundError:
@@ -97,7 +110,7 @@ def _users_cdb(local: bytes) -> bytes | None:
     except OSError:
         raise Deferred("cdb-unreadable", "make users/cdb readable, or run qmail-newu to make it anew") from None
     try:
-        return assignment(local, lambda key: cdb.get(descriptor, key))
+        return assignment(local, lambda key: get(descriptor, key))
     finally:
         posix.close(descriptor)
 

@@ -1,0 +1,102 @@
+"""Looking at an account's files as that account: a child process takes its ids, as a login would, and reports.
+
+What a child says is data of a process that has been the account: nothing of it is believed beyond its form.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from .. import process
+from ..errors import Deferred, LoginError, Refused
+from ..users import Account
+
+Report = dict[str, Any]
+# One report, as a line of JSON: a dot-qmail path and a few hundred credentials fit many times over.
+LONGEST = 1 << 22
+
+
+def text(value: bytes) -> str:
+    """Bytes as reports and JSON have them: UTF-8, other bytes as Python's surrogateescape."""
+    return value.decode("utf-8", "surrogateescape")
+
+
+def raw(value: str) -> bytes:
+    """The bytes that text() was made of."""
+    return value.encode("utf-8", "surrogateescape")
+
+
+def failure(error: LoginError) -> Report:
+    """A failure as a report."""
+    return {"code": error.code, "reason": error.reason, "remedy": error.remedy, "names": [*map(text, error.names)]}
+
+
+def error_in(report: Report) -> LoginError | None:
+    """The failure that a report is, or None; one that is not of that form is Deferred (child-failed)."""
+    if "reason" not in report:
+        return None
+    kind = {1: Refused, 111: Deferred}.get(report.get("code", 0))
+    reason, remedy, names = (report.get(name) for name in ("reason", "remedy", "names"))
+    plain = isinstance(reason, str) and isinstance(remedy, str) and (reason + remedy).isprintable()
+    if kind is None or not plain or not isinstance(names, list) or remedy.count("%") != len(names):
+        return _died()
+    try:
+        remedy % tuple(names)
+        return kind(reason, remedy, *map(raw, names))
+    except (TypeError, ValueError):
+        return _died()
+
+
+def as_account(account: Account, works: Iterable[Callable[[], Report]]) -> Iterator[Report]:
+    """The report of each of the works, done by one child that has become the account.
+
+    A LoginError of a work is its report (see error_in()); so is the child's early end, for that work and for those
+    behind it.  Each work has process.PATIENCE seconds.
+    """
+    works = list(works)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            with open(writer, "wb") as out:
+                _report(account, works, out.write)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    try:
+        with open(reader, "rb") as lines:
+            for _ in works:
+                yield _understood(lines.readline(LONGEST))
+    finally:
+        os.waitpid(child, 0)
+
+
+def _report(account: Account, works: list[Callable[[], Report]], write: Callable[[bytes], int]) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    try:
+        process.become(account)
+        unable = None
+    except LoginError as error:
+        unable = failure(error)
+    for work in works:
+        signal.alarm(process.PATIENCE)
+        try:
+            report = unable or work()
+        except LoginError as error:
+            report = failure(error)
+        write(json.dumps(report).encode() + b"\n")
+
+
+def _understood(line: bytes) -> Report:
+    try:
+        report = json.loads(line)
+    except ValueError:
+        report = None
+    return report if isinstance(report, dict) else failure(_died())
+
+
+def _died() -> Deferred:
+    return Deferred("child-failed", "see why a process that had become the account ended early")
