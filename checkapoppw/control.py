@@ -131,7 +131,7 @@ def rewrite(address: bytes, known: Domains) -> bytes:
     Raises Refused (remote-address).
     """
     user, _, domain = address.rpartition(b"@")
-    while domain.lower() in known.percenthack and b"%" in user:
+    while b"%" in user and domain.lower() in known.percenthack:
         user, _, domain = user.rpartition(b"%")
     # The domain that percenthack uncovered may hold an @ of its own; qmail looks for the last one again.
     address = user + b"@" + domain

@@ -38,15 +38,14 @@ def error_in(report: Report) -> LoginError | None:
     if "reason" not in report:
         return None
     kind = {1: Refused, 111: Deferred}.get(report.get("code", 0))
-    reason, remedy, names = (report.get(name) for name in ("reason", "remedy", "names"))
-    plain = isinstance(reason, str) and isinstance(remedy, str) and (reason + remedy).isprintable()
-    if kind is None or not plain or not isinstance(names, list) or remedy.count("%") != len(names):
-        return _died()
-    try:
-        remedy % tuple(names)
-        return kind(reason, remedy, *map(raw, names))
-    except (TypeError, ValueError):
-        return _died()
+    reason, remedy, names = report["reason"], report.get("remedy"), report.get("names")
+    if kind and isinstance(reason, str) and isinstance(remedy, str) and isinstance(names, list):
+        try:
+            remedy % tuple(names)  # as whoever shows it will
+            return kind(reason, remedy, *map(raw, names))
+        except (TypeError, ValueError, AttributeError):
+            pass
+    return _died()
 
 
 def as_account(account: Account, works: Iterable[Callable[[], Report]]) -> Iterator[Report]:

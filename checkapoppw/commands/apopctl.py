@@ -1,0 +1,101 @@
+"""apopctl: administrators see where an address goes, and why a login fails (apopctl.8)."""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from .. import __version__
+from . import asking, trial
+from .explain import Explainer, batches
+from .outcome import run
+from .tree import tree
+
+_COLOURS = {0: "green", 1: "yellow"}  # and red
+
+
+def _remember_root(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.find_root().obj = os.fsencode(value)
+
+
+# Before a subcommand or behind it, as people happen to write it
+_with_root: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--qmail-root", metavar="DIR", expose_value=False, callback=_remember_root,
+    help="The directory of qmail, in the place of QMAIL_ROOT or /var/qmail.",
+)
+
+
+def _root() -> bytes:
+    named: bytes | None = click.get_current_context().find_root().obj
+    return named or os.environb.get(b"QMAIL_ROOT") or b"/var/qmail"
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines, with colours only for a terminal that does not refuse them (no-color.org)."""
+    click.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@_with_root
+@click.version_option(__version__, prog_name="apopctl")
+def command() -> None:
+    """See where an address goes, and why a login fails.
+
+    Exit status: 2 usage, 111 system trouble, 130 interrupted; 0 and 1 as each command says.
+    """
+
+
+@command.command()
+@_with_root
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--null", is_flag=True, help="Read addresses from standard input, each ended by a NUL.")
+@click.argument("addresses", metavar="[ADDRESS]...", nargs=-1)
+def explain(as_json: bool, null: bool, addresses: tuple[str, ...]) -> None:
+    """Show which rules an address follows, step by step, and what a login finds at its end.
+
+    The steps are those of a login; no password is asked for, and none is shown. Run by root, it looks at each
+    account's files as that account.
+
+    Exit status: 0, whatever the login would come to.
+    """
+    if null == bool(addresses):
+        raise click.UsageError("name addresses, or let --null read them" if addresses == () else
+                               "--null reads the addresses from standard input alone")
+    explainer = Explainer(_root())
+    for logins in batches(0) if null else [[*map(os.fsencode, addresses)]]:
+        records = explainer.explain(logins)
+        say(map(json.dumps, records) if as_json else (line for record in records for line in tree(record)))
+
+
+@command.command()
+@_with_root
+@click.option("--stdin", "from_stdin", is_flag=True, help="Read the password as one line from standard input.")
+@click.option("--program", type=click.Path(), help="The checkapoppw to run, in the place of the one beside apopctl.")
+@click.argument("address")
+def check(from_stdin: bool, program: str | None, address: str) -> None:
+    """Ask for a password, and let checkapoppw itself check it: by PLAIN, by APOP and by CRAM-MD5.
+
+    The settings are those of the environment, but for the log, the delay and the process that a challenge must name.
+
+    Exit status: 0 if one of them is accepted, 111 if none is and one failed for the time being, else 1.
+    """
+    path = program or trial.beside()
+    password = asking.line() if from_stdin else asking.typed("Password: ")
+    environ = {**os.environb, b"QMAIL_ROOT": _root()}
+    verdicts = [trial.attempt(path, name, os.fsencode(address), password, environ) for name in trial.MECHANISMS]
+    for verdict in verdicts:
+        result = click.style(verdict.fields.get("result", "failed"), fg=_COLOURS.get(verdict.code, "red"))
+        reason = verdict.fields.get("reason", f"it ended with {verdict.code} and logged nothing")
+        say([f"{verdict.mechanism:<9} {result}: {reason}"])
+        if verdict.fields["remedy"]:
+            say([f"{'':<9} {verdict.fields['remedy']}"])
+    codes = {verdict.code for verdict in verdicts}
+    click.get_current_context().exit(0 if 0 in codes else 1 if codes == {1} else 111)
+
+
+def main() -> None:
+    """Run the command, and exit as apopctl.8 says."""
+    run(command, "apopctl")
