@@ -2,18 +2,22 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
+import select
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
 
 from .. import __version__
 from . import asking, trial
-from .explain import Explainer, batches
+from .explain import Explainer
 from .outcome import run
 from .tree import tree
 
 _COLOURS = {0: "green", 1: "yellow"}  # and red
+# Addresses: enough for a child to have many of them, and a few dozen megabytes of records.
+_BATCH = 16384
+_MOMENT = 0.05  # seconds
 
 
 def _remember_root(context: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -65,9 +69,23 @@ def explain(as_json: bool, null: bool, addresses: tuple[str, ...]) -> None:
         raise click.UsageError("name addresses, or let --null read them" if addresses == () else
                                "--null reads the addresses from standard input alone")
     explainer = Explainer(_root())
-    for logins in batches(0) if null else [[*map(os.fsencode, addresses)]]:
+    for logins in _batches(0) if null else [[*map(os.fsencode, addresses)]]:
         records = explainer.explain(logins)
         say(map(json.dumps, records) if as_json else (line for record in records for line in tree(record)))
+
+
+def _batches(descriptor: int) -> Iterator[list[bytes]]:
+    # The addresses on a descriptor, each ended by a NUL, the last one perhaps not.  A batch ends when it is large, or
+    # when nothing more has come for a moment: whoever writes may wait for the answer.
+    logins: list[bytes] = []
+    rest = b""
+    while piece := os.read(descriptor, 1 << 16):
+        *ended, rest = (rest + piece).split(b"\0")
+        logins += ended
+        if len(logins) >= _BATCH or not select.select([descriptor], [], [], _MOMENT)[0]:
+            yield logins
+            logins = []
+    yield [*logins, rest] if rest else logins
 
 
 @command.command()

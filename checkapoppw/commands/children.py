@@ -3,6 +3,7 @@
 What a child says is data of a process that has been the account: nothing of it is believed beyond its form.
 """
 
+import gc
 import json
 import os
 import signal
@@ -49,7 +50,7 @@ def error_in(report: Report) -> LoginError | None:
 
 
 def as_account(account: Account, works: Iterable[Callable[[], Report]]) -> Iterator[Report]:
-    """The report of each of the works, done by one child that has become the account.
+    """The report of each of the works, done by one child that has become the account, and has begun by now.
 
     A LoginError of a work is its report (see error_in()); so is the child's early end, for that work and for those
     behind it.  Each work has process.PATIENCE seconds.
@@ -65,9 +66,13 @@ def as_account(account: Account, works: Iterable[Callable[[], Report]]) -> Itera
         finally:
             os._exit(0)
     os.close(writer)
+    return _reports(child, reader, len(works))
+
+
+def _reports(child: int, reader: int, count: int) -> Iterator[Report]:
     try:
         with open(reader, "rb") as lines:
-            for _ in works:
+            for _ in range(count):
                 yield _understood(lines.readline(LONGEST))
     finally:
         os.waitpid(child, 0)
@@ -75,6 +80,7 @@ def as_account(account: Account, works: Iterable[Callable[[], Report]]) -> Itera
 
 def _report(account: Account, works: list[Callable[[], Report]], write: Callable[[bytes], int]) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    gc.disable()  # a collection would touch, and so copy, every page of the parent's
     try:
         process.become(account)
         unable = None
