@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def begin(argv: list[str], settings: "Settings", entry: "Entry") -> dict[bytes, bytes]:
     """The environment, once the settings have been taken from it.  Raises Misused: bad-setting, no-program."""
     environ = dict(posix.environ)
-    entry.update({shown: environ.get(name, b"") for name, shown in hints.LOGGED})
+    entry.update(hints.logged(environ))
     settings.read(environ)
     if len(argv) < 2:
         raise Misused("no-program", "usage: checkapoppw prog [arg ...]")

@@ -77,7 +77,8 @@ def find(local: bytes) -> Account:
     defers: cdb-unreadable, cdb-fields, home-stat, no-alias; also bad-id for ids that the kernel reserves.
     """
     if not local:
-        raise Refused("empty-local")  # qmail delivers its mail to nobody (spawn() in qmail-lspawn.c)
+        # qmail delivers its mail to nobody (spawn() in qmail-lspawn.c)
+        raise Refused("empty-local", "log in with a name that has something before the @")
     value = _users_cdb(local)
     account = parse(value) if value is not None else getpw(local, Passwd())
     if account.uid == 0:
