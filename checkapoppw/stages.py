@@ -37,9 +37,11 @@ def hear(settings: "Settings", log: "Log", entry: "Entry", lookup: bool = False)
     # Before it is taken apart, so that a refusal of its form shows whose login it was.
     login, nul, _ = data.partition(b"\0")
     if nul:
-        entry.update(login=login, fields=data.count(b"\0"))
+        entry.update(login=login, fields=data.count(b"\0"), note="lookup" if lookup else "")
     asked = request.parse(data, settings.indimail, lookup)
-    entry.update(order=asked.order, note=asked.note)
+    entry["order"] = asked.order
+    if asked.note:
+        entry["note"] = asked.note
     return asked
 
 

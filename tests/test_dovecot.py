@@ -71,6 +71,15 @@ def test_failures(host: Host, joe: Path, reply: Path, data: bytes, environ: dict
     assert answered(host, reply, data, **environ) == (code, {})
 
 
+def test_lookups_are_noted(host: Host, joe: Path, reply: Path) -> None:
+    """The log tells a look-up, which mail that comes in causes too, from a client that logs in."""
+    for data in (LOOKUP, b"joe-x\0\0\0"):
+        answered(host, reply, data, AUTHORIZED="1")
+        assert " note=lookup " in host.log.read_text()
+    answered(host, reply, b"joe-x\0tanstaaf\0\0")
+    assert " note=- " in host.log.read_text()
+
+
 def test_unreadable_file_is_temporary(host: Host, joe: Path, reply: Path) -> None:
     """What the child defers for, the parent does, with the reason and the remedy in the log."""
     (joe / ".apop").chmod(0o644)

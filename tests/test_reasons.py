@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from checkapoppw import errors, mechanisms
+from checkapoppw import errors, log, mechanisms
 
 from .conftest import SOURCE
 
@@ -94,3 +94,12 @@ def test_remedies_of_responses(words: str) -> None:
     """So do the refusals of a response."""
     assert 0 < len(words) <= LONGEST
     assert "%" not in words
+
+
+def test_fail2ban_filter() -> None:
+    """The filter counts refusals only, by reasons that there are, and has all fields in their order."""
+    text = (SOURCE / "examples" / "fail2ban" / "filter.d" / "checkapoppw.conf").read_text("ascii")
+    counted = re.findall(r"^_reasons = (.+)$", text, re.MULTILINE)[0].split("|")
+    assert {in_code()[reason] for reason in counted} == {CODES["Refused"]}
+    expression = re.findall(r"^failregex = (.+)$", text, re.MULTILINE)[0]
+    assert tuple(re.findall(r" ([a-z]+)=", expression)) == log.FIELDS
