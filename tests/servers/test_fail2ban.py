@@ -115,7 +115,7 @@ mail.* action(type="omfile" file="{new}" template="RSYSLOG_FileFormat")
         exec rsyslogd -n -f "$2" -i NONE
     """
     (logs / "dev").mkdir()
-    command = ["unshare", "--mount", "sh", "-ec", script, "sh", logs / "dev", configuration]
+    command: list[str | Path] = ["unshare", "--mount", "sh", "-ec", script, "sh", logs / "dev", configuration]
     server = subprocess.Popen(command, env=ZONE)
     namespace = f"/proc/{server.pid}/ns/mnt"
     inside: list[str | bytes | Path] = [shutil.which("nsenter") or "", f"--mount={namespace}", host.program]
@@ -137,7 +137,7 @@ mail.* action(type="omfile" file="{new}" template="RSYSLOG_FileFormat")
 
 def found(log: Path, what: str = str(FILTER)) -> list[tuple[str, float, str]]:
     """What fail2ban makes of a log: the address, the time and the login of each line that counts."""
-    command = ["fail2ban-regex", "-o", "<ip> <time> <F-USER>", log, what]
+    command: list[str | Path] = ["fail2ban-regex", "-o", "<ip> <time> <F-USER>", log, what]
     shown = subprocess.run(command, env=ZONE, check=True, capture_output=True, text=True).stdout
     lines = [line.split(" ") for line in shown.splitlines()]
     return [(address, float(when), login) for address, when, login in lines]
