@@ -18,10 +18,9 @@ _PASSED_ON = {"error.reason", "reason"}
 def raised() -> list[tuple[str, ast.Call]]:
     """Every making of an error in the modules of a login: its class, and the call."""
     modules = [ast.parse(path.read_text("utf-8")) for path in sorted((SOURCE / "checkapoppw").glob("*.py"))]
-    return [
-        (node.func.id, node) for module in modules for node in ast.walk(module)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CODES
-    ]
+    calls = [node for module in modules for node in ast.walk(module) if isinstance(node, ast.Call)]
+    named = [(ast.unparse(call.func).rpartition(".")[2], call) for call in calls]
+    return [(name, call) for name, call in named if name in CODES]
 
 
 def reasons_of(call: ast.Call) -> list[str]:
