@@ -53,7 +53,7 @@ class Explainer:
         for login, record in zip(logins, records, strict=True):
             # One byte of a password, and a NUL behind each
             if len(login) + 3 > request.LIMIT:
-                conclude(record, Refused("too-long"))
+                conclude(record, Refused("too-long", "let the client send a shorter name and password"))
         return records
 
     def _account(self, login: bytes, record: Report) -> _Found:
