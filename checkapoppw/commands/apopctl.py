@@ -91,9 +91,10 @@ def _batches(descriptor: int) -> Iterator[list[bytes]]:
 @command.command()
 @_with_root
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the password as one line from standard input.")
+@click.option("--service", type=click.Choice(["smtp", "pop3", "imap"]), help="What the login is for, as for= knows it.")
 @click.option("--program", type=click.Path(), help="The checkapoppw to run, in the place of the one beside apopctl.")
 @click.argument("address")
-def check(from_stdin: bool, program: str | None, address: str) -> None:
+def check(from_stdin: bool, service: str | None, program: str | None, address: str) -> None:
     """Ask for a password, and let checkapoppw itself check it: by PLAIN, by APOP and by CRAM-MD5.
 
     The settings are those of the environment, but for the log, the delay and the process that a challenge must name.
@@ -102,7 +103,7 @@ def check(from_stdin: bool, program: str | None, address: str) -> None:
     """
     path = program or trial.beside()
     password = asking.line() if from_stdin else asking.typed("Password: ")
-    environ = {**os.environb, b"QMAIL_ROOT": _root()}
+    environ = {**os.environb, b"QMAIL_ROOT": _root()} | ({b"SERVICE": service.encode()} if service else {})
     verdicts = [trial.attempt(path, name, os.fsencode(address), password, environ) for name in trial.MECHANISMS]
     for verdict in verdicts:
         result = click.style(verdict.fields.get("result", "failed"), fg=_COLOURS.get(verdict.code, "red"))

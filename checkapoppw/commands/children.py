@@ -8,7 +8,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from .. import process
 from ..errors import Deferred, LoginError, Refused
@@ -38,8 +38,8 @@ def error_in(report: Report) -> LoginError | None:
     """The failure that a report is, or None; one that is not of that form is Deferred (child-failed)."""
     if "reason" not in report:
         return None
-    kind = {1: Refused, 111: Deferred}.get(report.get("code", 0))
-    reason, remedy, names = report["reason"], report.get("remedy"), report.get("names")
+    code, reason, remedy, names = (report.get(key) for key in ("code", "reason", "remedy", "names"))
+    kind = Refused if code == 1 else Deferred if code == 111 else None
     if kind and isinstance(reason, str) and isinstance(remedy, str) and isinstance(names, list):
         try:
             remedy % tuple(names)  # as whoever shows it will
@@ -62,7 +62,7 @@ def as_account(account: Account, works: Iterable[Callable[[], Report]]) -> Itera
         try:
             os.close(reader)
             with open(writer, "wb") as out:
-                _report(account, works, out.write)
+                _report(account, works, out)
         finally:
             os._exit(0)
     os.close(writer)
@@ -78,7 +78,7 @@ def _reports(child: int, reader: int, count: int) -> Iterator[Report]:
         os.waitpid(child, 0)
 
 
-def _report(account: Account, works: list[Callable[[], Report]], write: Callable[[bytes], int]) -> None:
+def _report(account: Account, works: list[Callable[[], Report]], out: BinaryIO) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     gc.disable()  # a collection would touch, and so copy, every page of the parent's
     try:
@@ -92,7 +92,8 @@ def _report(account: Account, works: list[Callable[[], Report]], write: Callable
             report = unable or work()
         except LoginError as error:
             report = failure(error)
-        write(json.dumps(report).encode() + b"\n")
+        out.write(json.dumps(report).encode() + b"\n")
+        out.flush()  # whatever becomes of the next one
 
 
 def _understood(line: bytes) -> Report:

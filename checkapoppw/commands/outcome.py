@@ -36,6 +36,8 @@ def _status(command: click.Command, name: str) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except SystemExit:  # click's way where nobody reads what is printed
+        return REFUSED
     except click.Abort:
         return INTERRUPTED
     except Refusal as error:
