@@ -14,7 +14,7 @@ FIELDS = (
     "result", "reason", "login", "account", "uid", "file", "mechanism", "order", "fields", "credential",
     "smtpauthmethod", "auth", "service", "port", "remote", "remoteport", "ms", "note", "remedy",
 )
-# With all values from outside this long, and one such name in the remedy, a line has fewer than 3,000 bytes, so that a
+# With all values from outside this long, and two such names in the remedy, a line has fewer than 3,000 bytes, so that a
 # write to a pipe is not mixed with another process's (PIPE_BUF in pipe(7): 4,096 bytes).
 LONGEST_VALUE = 200
 _SAFE = frozenset(range(0x21, 0x7F)) - frozenset(b'"=\\')

@@ -44,7 +44,7 @@ def test_longest_line() -> None:
     values |= {
         "result": "accepted", "reason": "dot-qmail-unreadable", "uid": 2**32 - 1, "mechanism": "cram-md5",
         "order": "rc", "fields": 512, "ms": 25000, "note": "extra-fields",
-        "remedy": log.remedy("x" * 120 + "%s", (b"\xff" * 999,)),
+        "remedy": log.remedy("x" * 120 + "%s%s", (b"\xff" * 999, b"\xff" * 999)),
     }
     assert len("2026-11-22T00:00:00Z checkapoppw[4194304]: " + log.line(values) + "\n") < 3000
 
