@@ -30,7 +30,8 @@ def test_everything_is_readable_to_all(prefix: Path) -> None:
 def test_what_is_installed(prefix: Path) -> None:
     """The commands, the manual pages and the byte code are where they belong."""
     for name in ("bin/checkapoppw", "bin/apoppasswd", "share/man/man8/checkapoppw.8", "share/man/man1/apoppasswd.1",
-                 "share/man/man5/apop.5", "bin/apopctl", "share/man/man8/apopctl.8", "share/bash-completion/completions/apoppasswd",
+                 "share/man/man5/apop.5", "bin/apopctl", "share/man/man8/apopctl.8",
+                 "share/bash-completion/completions/apoppasswd",
                  "share/zsh/site-functions/_apoppasswd", "share/fish/vendor_completions.d/apoppasswd.fish",
                  "lib/checkapoppw/checkapoppw/main.py"):
         assert (prefix / name).is_file()
