@@ -1,24 +1,16 @@
 """apoppasswd: on a pseudo-terminal, from standard input, by root for others, and with every step failing."""
 
-import errno
 import os
 import pty
-import resource
 import select
 import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from checkapoppw import apopfile
-from checkapoppw.commands import passwordfile, place
-from checkapoppw.commands.refusal import Refusal, Trouble, shown
 
 from .conftest import UID
 from .host import Host
@@ -301,15 +293,6 @@ def test_closed_standard_input(host: Host, joe: Path, command: str) -> None:
     assert (done.returncode, done.stderr) == (111, b"apoppasswd: there is no standard input\n")
 
 
-def test_a_signal_during_the_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal that comes while the file is written does not turn a change that is made into one that is not."""
-    directory = os.open(tmp_path, os.O_RDONLY)
-    monkeypatch.setattr("os.fsync", lambda _: os.kill(os.getpid(), signal.SIGINT))
-    assert passwordfile.change(directory, b".apop", b"new") is None
-    os.close(directory)
-    assert (tmp_path / ".apop").read_bytes() == b"new\n"
-
-
 @pytest.mark.root
 def test_root_is_not_led_elsewhere(host: Host, joe: Path, command: str) -> None:
     """A link in the path, which somebody may have put there for root to follow, is refused."""
@@ -383,68 +366,6 @@ def test_umask_does_not_matter(host: Host, joe: Path, command: str) -> None:
         assert mode(joe / ".apop") == 0o600
 
 
-STEPS = ["fcntl.flock", "os.stat", "os.open", "os.fchmod", "os.fsync", "os.rename"]
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[int]:
-    """An open directory with a password file in it."""
-    (tmp_path / ".apop").write_bytes(b"old\n{PLAIN}app\n")
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    yield descriptor
-    os.close(descriptor)
-
-
-def unchanged(path: Path) -> bool:
-    return os.listdir(path) == [".apop"] and (path / ".apop").read_bytes() == b"old\n{PLAIN}app\n"
-
-
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
-def test_a_failure_at_any_step(
-    step: str, failure: BaseException, directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where any step of the write fails, the old file is there, whole, and nothing else."""
-    def fail(*_: object, **__: object) -> None:
-        raise failure
-
-    with monkeypatch.context() as patch:
-        patch.setattr(step, fail)
-        with pytest.raises(type(failure)):
-            passwordfile.change(directory, b".apop", b"new")
-    assert unchanged(tmp_path)
-
-
-def test_a_file_that_cannot_grow(directory: int, tmp_path: Path) -> None:
-    """Where the bytes themselves cannot be written, the same: here, for a limit of the size of files."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    try:
-        with pytest.raises(OSError, match="File too large"):
-            passwordfile.change(directory, b".apop", b"new")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert unchanged(tmp_path)
-
-
-def test_a_failure_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the directory cannot be synced, that is said, and the new file is whole."""
-    calls = []
-
-    def fsync(descriptor: int) -> None:
-        calls.append(descriptor)
-        if len(calls) == 2:
-            raise OSError(errno.EIO, "Input/output error")
-
-    directory = os.open(tmp_path, os.O_RDONLY)
-    monkeypatch.setattr("os.fsync", fsync)
-    with pytest.raises(OSError, match="Input/output"):
-        passwordfile.change(directory, b".apop", b"new")
-    os.close(directory)
-    assert (tmp_path / ".apop").read_bytes() == b"new\n"
-    assert os.listdir(tmp_path) == [".apop"]
-
-
 def test_killed_at_any_moment(host: Host, joe: Path, command: str) -> None:
     """Killed whenever it may be, the old password or the new one is there, whole."""
     rest = b"{PLAIN}app\n" * 500
@@ -468,44 +389,3 @@ def test_killed_at_any_moment(host: Host, joe: Path, command: str) -> None:
         if new == 3:
             break
     assert new == 3
-
-
-def test_two_at_once(tmp_path: Path) -> None:
-    """While one change is made another one does not start, so that no line is lost."""
-    first, second = (os.open(tmp_path, os.O_RDONLY) for _ in range(2))
-    with passwordfile._alone(first), pytest.raises(Trouble):
-        passwordfile.change(second, b".apop", b"new")
-    passwordfile.change(second, b".apop", b"new")
-    assert (tmp_path / ".apop").read_bytes() == b"new\n"
-    os.close(first)
-    os.close(second)
-
-
-@given(st.binary(min_size=1, max_size=100))
-def test_what_is_written_is_what_a_login_reads(password: bytes) -> None:
-    """Any password that is let through comes back from the file as the first credential."""
-    try:
-        passwordfile.check(password, 3)
-    except Refusal:
-        assert set(password) & set(apopfile.CONTROL)
-        return
-    line = (b"{PLAIN}" if apopfile.scheme_of(password) else b"") + password
-    assert apopfile.parse(line + b"\n")[0].secret == password
-
-
-@given(st.binary(max_size=30))
-def test_file_names(ext: bytes) -> None:
-    """A name is in its directory, is no temporary one, and any extension is taken or refused."""
-    try:
-        name = place.file_name(ext)
-    except Refusal:
-        return
-    assert name.startswith(b".apop-")
-    assert b"/" not in name
-    assert b"." not in name[1:]
-
-
-@given(st.binary(max_size=30))
-def test_shown_names_are_harmless(name: bytes) -> None:
-    """Whatever a file is called, its name does not control the terminal."""
-    assert shown(name).isprintable()
