@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 _BLOCK = 64  # bytes; MD5's block, B in RFC 2104 section 2
 
+_ALL = ("plain", "apop", "cram-md5", "scram-sha-256")
+_SERVES = {
+    b"PLAIN": _ALL, b"CLEARTEXT": _ALL, b"CRAM-MD5": ("plain", "cram-md5"), b"SCRAM-SHA-256": ("plain", "scram-sha-256"),
+    b"ARGON2ID": ("plain",), b"BLF-CRYPT": ("plain",), b"SHA512-CRYPT": ("plain",), b"SHA256-CRYPT": ("plain",),
+    b"PBKDF2": ("plain",),
+}
+
 
 class Circumstances:
     """What a response is judged by besides the secret.
@@ -38,6 +45,14 @@ class Circumstances:
         self.now = now
         self.max_age = max_age
         self.parent = parent
+
+
+def serves(scheme: bytes) -> tuple[str, ...]:
+    """The mechanisms that a password stored by this scheme can serve; none for a scheme that is not known.
+
+    scheme: in capitals, as in Credential; `PLAIN` is a bare line's too
+    """
+    return _SERVES.get(scheme, ())
 
 
 def attempts(request: "Request", around: Circumstances) -> tuple[list[str], str]:
@@ -134,9 +149,14 @@ def apop(challenge: bytes, secret: bytes) -> bytes:
 
 def cram_md5(challenge: bytes, secret: bytes) -> bytes:
     """The digest of RFC 2195 section 2: HMAC-MD5 (RFC 2104) over the challenge, keyed with the secret."""
+    inner, outer = key_blocks(secret)
+    return _hexadecimal(outer + md5(inner + challenge).digest())
+
+
+def key_blocks(secret: bytes) -> tuple[bytes, bytes]:
+    """The blocks that the inner and the outer MD5 of HMAC-MD5 begin with (RFC 2104 section 2)."""
     key = int.from_bytes((secret if len(secret) <= _BLOCK else md5(secret).digest()).ljust(_BLOCK, b"\0"), "big")
-    inner = md5(_padded(key, b"\x36") + challenge).digest()
-    return _hexadecimal(_padded(key, b"\x5c") + inner)
+    return _padded(key, b"\x36"), _padded(key, b"\x5c")
 
 
 def _hexadecimal(data: bytes) -> bytes:
