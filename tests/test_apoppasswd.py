@@ -1,77 +1,17 @@
 """apoppasswd: on a pseudo-terminal, from standard input, by root for others, and with every step failing."""
 
 import os
-import pty
-import select
 import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from .commands import AGAIN, ENTER, stdin, terminal
 from .conftest import UID
 from .host import Host
-
-ENTER, AGAIN = b"Enter APOP Password:", b"Again APOP Password:"
-
-
-@pytest.fixture
-def command(prefix: Path) -> str:
-    """The installed apoppasswd."""
-    return str(prefix / "bin" / "apoppasswd")
-
-
-def stdin(
-    command: str, home: Path, password: bytes, *options: str | bytes, cwd: Path | None = None, uid: int | None = None,
-) -> subprocess.CompletedProcess[bytes]:
-    """Set a password from standard input, as the owner of the home unless another uid is given."""
-    def become() -> None:
-        wanted = home.stat().st_uid if uid is None else uid
-        if os.geteuid() == 0:
-            os.setgroups([])
-            os.setresgid(wanted, wanted, wanted)
-            os.setresuid(wanted, wanted, wanted)
-
-    return subprocess.run(
-        [command, "--stdin", *options], input=password, capture_output=True, check=False, cwd=cwd or home,
-        env={"HOME": str(home), "PATH": "/bin:/usr/bin"}, timeout=30, preexec_fn=become,
-    )
-
-
-def terminal(
-    command: Sequence[str], home: Path, answers: Sequence[bytes], act: Callable[[int, int], object] | None = None,
-) -> tuple[int, bytes]:
-    """Answer each prompt on a terminal of its own: the exit code, and all that the terminal showed.
-
-    act: called with the terminal and the pid at the prompt for which there is no answer
-    """
-    pid, master = pty.fork()
-    if pid == 0:
-        try:
-            os.chdir(home)
-            os.setresuid(UID, UID, UID)
-            os.execve(command[0], list(command), {"HOME": str(home), "PATH": "/bin:/usr/bin"})
-        finally:
-            os._exit(127)
-    output, left = b"", list(answers)
-    while select.select([master], [], [], 20)[0]:
-        try:
-            piece = os.read(master, 4096)
-        except OSError:
-            break
-        output += piece
-        if output.endswith((ENTER, AGAIN)):
-            if left:
-                os.write(master, left.pop(0) + b"\n")
-            elif act:
-                act(master, pid)
-                act = None
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    os.close(master)
-    return code, output
 
 
 def mode(path: Path) -> int:

@@ -26,19 +26,13 @@ def name(entry: Entry) -> str:
     return "the main password" if entry.main else "a password without a label"
 
 
-def mechanisms(scheme: bytes) -> tuple[str, ...]:
-    """The mechanisms that a stored password serves; none for a scheme that is not known."""
-    known = "plain" if scheme == b"CLEARTEXT" else scheme.decode().lower()
-    return hashing.mechanisms(known) if known in hashing.SCHEMES else ()
-
-
 def _fields(entry: Entry, today: date) -> dict[str, object]:
     services = entry.words.get(b"for")
     return {
         "label": entry.word("label") or None,
         "main": entry.main,
         "scheme": entry.scheme.decode(),
-        "mechanisms": mechanisms(entry.scheme),
+        "mechanisms": _mechanisms(entry),
         "created": entry.word("created") or None,
         "expires": entry.word("expires") or None,
         "expired": entry.expired(today),
@@ -49,8 +43,12 @@ def _fields(entry: Entry, today: date) -> dict[str, object]:
 def _row(entry: Entry, today: date) -> tuple[str, ...]:
     expires = entry.word("expires") + (" (expired)" if entry.expired(today) else "")
     cells = (entry.word("label") or ("(main)" if entry.main else ""), entry.scheme.decode(),
-             ",".join(mechanisms(entry.scheme)), entry.word("created"), expires, entry.word("for"))
+             ",".join(_mechanisms(entry)), entry.word("created"), expires, entry.word("for"))
     return tuple(cell or "-" for cell in cells)
+
+
+def _mechanisms(entry: Entry) -> tuple[str, ...]:
+    return hashing.mechanisms(entry.scheme.decode())
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:

@@ -7,7 +7,7 @@ from .. import apopfile, dotqmail
 from ..errors import LoginError, Refused
 from . import entries, generate, hashing, listing, passwordfile, strength, talk
 from .place import Place
-from .refusal import NotOfThisFile, Refusal, remedy, shown
+from .refusal import NotOfThisFile, Refusal, Trouble, remedy, shown
 
 _PROMPTS = ("Enter APOP Password:", "Again APOP Password:")
 # From what tells a thief the least to what tells the password.  None is slow to check: a generated password of 99 bits
@@ -43,7 +43,7 @@ def change(place: Place, scheme: str, least: int, from_stdin: bool) -> None:
     passwordfile.check(password, place.login)
     # What nobody sees, and nobody demands, is not worth the time that it takes.
     advice = strength.advice(password, place.words, least) if least or talk.on_terminal() else []
-    line = hashing.stored(scheme, password)
+    line = _stored(scheme, password)
     link = passwordfile.edit(*place.file, lambda lines: entries.set_first(lines, line), unshare=True)
     if link is not None:
         talk.say(f"It was a symbolic link to {shown(link)}, and is a file of its own now.")
@@ -58,7 +58,7 @@ def change_to_generated(place: Place, scheme: str) -> None:
     """Make a password, print it, and make it the main one."""
     talk.hint(f"Password file: {shown(place.path)}")
     password = generate.password()
-    line = hashing.stored(scheme, password.encode())
+    line = _stored(scheme, password.encode())
     _show_and_store(place, lambda lines: entries.set_first(lines, line), line, password, unshare=True)
     talk.hint("Password set.")
     _explain(hashing.mechanisms(scheme))
@@ -73,11 +73,20 @@ def add(place: Place, label: bytes, scheme: str, expires: date | None, only: lis
     _own(place)
     talk.hint(f"Password file: {shown(place.path)}")
     password = generate.password()
-    line = entries.described(hashing.stored(scheme, password.encode()), label, today(), expires, only)
+    line = entries.described(_stored(scheme, password.encode()), label, today(), expires, only)
     _show_and_store(place, lambda lines: entries.add(lines, line, label), line, password)
     talk.hint(f"Password for {shown(label)} added; it is not shown again. The hyphens are part of it.")
     _explain(hashing.mechanisms(scheme), ",".join(only))
     _warn(place)
+
+
+def _stored(scheme: str, password: bytes) -> bytes:
+    try:
+        return hashing.stored(scheme, password)
+    except ValueError as error:
+        raise Refusal(f"{scheme} cannot store this password: {error}") from None
+    except hashing.UnavailableError as error:
+        raise Trouble(str(error)) from None
 
 
 def _show_and_store(
@@ -128,7 +137,7 @@ def verify(place: Place, from_stdin: bool) -> None:
     if not current:
         raise NotOfThisFile(f"this is {listing.name(found[0])}, and it has expired")
     talk.say(f"This is {listing.name(current[0])}.")
-    _explain(listing.mechanisms(current[0].scheme), current[0].word("for"))
+    _explain(hashing.mechanisms(current[0].scheme.decode()), current[0].word("for"))
 
 
 def _is(credential: apopfile.Credential, password: bytes) -> bool:
