@@ -10,6 +10,7 @@ from hashlib import pbkdf2_hmac, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 # Microseconds for all checks of one login together: more than a second would let a user stall the server.
@@ -166,9 +167,9 @@ def _base64(text: bytes) -> bytes:
 _HANDLERS = {
     b"ARGON2ID": "argon2", b"BLF-CRYPT": "bcrypt", b"SHA512-CRYPT": "sha512_crypt", b"SHA256-CRYPT": "sha256_crypt",
 }
-_COSTS = {
+_COSTS: "dict[bytes, Callable[[bytes], float]]" = {
     b"ARGON2ID": _argon2id,
-    b"BLF-CRYPT": lambda value: _BCRYPT * 2 ** _blf_crypt(value),
+    b"BLF-CRYPT": lambda value: _BCRYPT * (1 << _blf_crypt(value)),
     b"SHA512-CRYPT": lambda value: _SHA512_CRYPT * _sha_crypt(value, b"6", 86),
     b"SHA256-CRYPT": lambda value: _SHA256_CRYPT * _sha_crypt(value, b"5", 43),
     b"PBKDF2": lambda value: _PBKDF2 * _pbkdf2(value)[0],

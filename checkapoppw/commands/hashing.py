@@ -81,7 +81,8 @@ def _prepared(password: bytes) -> bytes | None:
     try:
         from passlib.utils import saslprep
 
-        return saslprep(password.decode("utf-8")).encode("utf-8")
+        prepared: str = saslprep(password.decode("utf-8"))
+        return prepared.encode("utf-8")
     except ImportError as error:
         raise UnavailableError(_missing("scram-sha-256", error)) from None
     except ValueError:
@@ -102,4 +103,5 @@ def _by_passlib(scheme: str, password: bytes) -> str:
 
 def _missing(scheme: str, error: Exception) -> str:
     # Not the text of the error, which may show the password.
-    return f"a library that {scheme} needs is missing or too old ({type(error).__name__}): see libpass, argon2-cffi, bcrypt"
+    kind = type(error).__name__
+    return f"a library that {scheme} needs is missing or too old ({kind}): see libpass, argon2-cffi and bcrypt"
