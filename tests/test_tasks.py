@@ -1,5 +1,6 @@
 """apoppasswd's commands, as people and scripts run them, and logins with what they have made."""
 
+import hmac
 import json
 import os
 import re
@@ -13,10 +14,9 @@ import pytest
 from checkapoppw.commands import tasks
 
 from .commands import piped, terminal
-from .conftest import UID
 from .host import Host
 
-MADE = re.compile(rb"\b[a-km-np-z2-9]{4}(?:-[a-km-np-z2-9]{4}){4}\b")
+MADE = re.compile(rb"[a-hjkmnp-z2-9]{4}(?:-[a-hjkmnp-z2-9]{4}){4}")
 
 
 def lines(home: Path, name: str = ".apop") -> list[bytes]:
@@ -24,8 +24,6 @@ def lines(home: Path, name: str = ".apop") -> list[bytes]:
 
 
 def cram(password: bytes, challenge: bytes) -> bytes:
-    import hmac
-
     return hmac.new(password, challenge, "md5").hexdigest().encode()
 
 
@@ -70,51 +68,41 @@ def test_add_without_a_main_password(host: Host, joe: Path, command: str, before
 
 
 @pytest.mark.parametrize(("wanted", "scheme"), [
-    ("plain", b"{SCRAM-SHA-256}"), ("plain,login", b"{SCRAM-SHA-256}"), ("LOGIN,Cram-MD5", b"{CRAM-MD5}"),
-    ("apop", b"{PLAIN}"), ("plain,apop,cram-md5", b"{PLAIN}"), ("cram-md5,scram-sha-256", b"{PLAIN}"),
+    ("plain", "scram-sha-256"), ("login,plain", "scram-sha-256"), ("LOGIN,Cram-MD5", "cram-md5"), ("apop", "plain"),
+    ("plain,apop,cram-md5", "plain"), ("cram-md5,scram-sha-256", "plain"), ("scram-sha-256", "scram-sha-256"),
 ])
-def test_mechanisms(host: Host, joe: Path, command: str, wanted: str, scheme: bytes) -> None:
-    """It is stored in the scheme that tells a thief the least of those that the mechanisms can do with."""
-    assert piped(command, joe, "add", "phone", "--mechanisms", wanted).returncode == 0
-    assert lines(joe)[1].startswith(scheme)
+def test_the_most_cautious_scheme(wanted: str, scheme: str) -> None:
+    """Of the schemes that the mechanisms can do with, the one is taken that tells a thief of the file the least."""
+    assert tasks.scheme_for(wanted) == scheme
 
 
-def test_expires(host: Host, joe: Path, command: str) -> None:
-    """A number of days counts from today, in UTC."""
-    assert piped(command, joe, "add", "guest", "--expires", "90d").returncode == 0
-    assert lines(joe)[1].endswith(b"\texpires=" + str(tasks.today() + timedelta(90)).encode())
+@pytest.mark.parametrize("wanted", ["", "digest-md5", "plain,", "plain;apop", "\x1b"])
+def test_mechanisms_that_are_none(wanted: str) -> None:
+    """Anything else is said to be none, without repeating it."""
+    with pytest.raises(ValueError, match="give one or more of plain, login, apop, cram-md5, scram-sha-256, "):
+        tasks.scheme_for(wanted)
 
 
-@pytest.mark.parametrize("options", [
-    ["--expires", "yesterday"], ["--expires", "2020-01-01"], ["--expires", "0d"], ["--expires", str(tasks.today())],
-    ["--expires", "99999999999999d"], ["--expires", ""], ["--for", "http"], ["--for", ""], ["--for", "smtp,,pop3"],
-    ["--for", "SMTP"], ["--mechanisms", "digest-md5"], ["--mechanisms", ""], [],
+def test_all_that_a_password_can_have(host: Host, joe: Path, command: str) -> None:
+    """A day on which it ends, in UTC, services, and mechanisms are stored with it."""
+    options = ["--expires", "90d", "--for", "pop3,smtp", "--mechanisms", "plain,apop"]
+    done = piped(command, joe, "add", "my = phone", *options)
+    today = tasks.today()
+    assert lines(joe)[1] == b"{PLAIN}%s\tlabel=my = phone\tcreated=%s\texpires=%s\tfor=smtp,pop3" % (
+        done.stdout.removesuffix(b"\n"), str(today).encode(), str(today + timedelta(90)).encode())
+
+
+@pytest.mark.parametrize(("words", "code"), [
+    (["add"], 2), (["add", "x", "--expires", "2020-01-01"], 2), (["add", "x", "--for", "http"], 2),
+    (["add", "a\tb"], 1), (["add", "x", "--mechanisms", "x"], 2), (["add", "\x1b[31m"], 1), (["add", b"\xff"], 1),
+    (["add", "x", "y"], 2),
 ])
-def test_usage(host: Host, joe: Path, command: str, options: list[str]) -> None:
-    """What a password of that kind cannot have is a misuse, and nothing is changed or printed."""
-    done = piped(command, joe, "add", *options, *(["phone"] if options else []))
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert lines(joe) == [b"tanstaaf", b""]
-
-
-@pytest.mark.parametrize("label", [
-    b"a\tb", b"a\nb", b"", b" a", b"a ", b"\x1b[31m", b"a\x7f", "\u202e".encode(), b"\xff", b"\xc2\x85", b"x" * 65,
-])
-def test_labels_that_are_refused(host: Host, joe: Path, command: str, label: bytes) -> None:
-    """A label with control characters, with what turns the direction of text, or of no character set is refused."""
-    done = piped(command, joe, "add", label)
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert b"\x1b" not in done.stderr
-    assert lines(joe) == [b"tanstaaf", b""]
-
-
-@pytest.mark.parametrize("label", ["=", "label=x", "my phone", "Büro", "#1", "{PLAIN}x", "a@b", "%s"])
-def test_labels(host: Host, joe: Path, command: str, label: str) -> None:
-    """Any other text is a label: it is listed as it is, and names the password again."""
-    assert piped(command, joe, "add", label).returncode == 0
-    listed = json.loads(piped(command, joe, "list", "--json").stdout)
-    assert [entry["label"] for entry in listed] == [None, label]
-    assert piped(command, joe, "revoke", label).returncode == 0
+def test_what_a_password_cannot_have(
+    host: Host, joe: Path, command: str, words: list[str | bytes], code: int
+) -> None:
+    """What cannot be stored with a password stops the command, before anything is printed or changed."""
+    done = piped(command, joe, *words)
+    assert (done.returncode, done.stdout, b"\x1b" in done.stderr) == (code, b"", False)
     assert lines(joe) == [b"tanstaaf", b""]
 
 
@@ -134,7 +122,9 @@ def test_a_password_that_nobody_sees(host: Host, joe: Path, command: str, words:
     reader, writer = os.pipe()
     os.close(reader)
     line = 'cd "$1"; shift; exec "$0" "$@" -d .' + (" >&-" if output == "closed" else "")
-    done = subprocess.run(["sh", "-c", line, command, str(joe), *words], stdout=writer, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        ["sh", "-c", line, command, str(joe), *words], stdout=writer, stderr=subprocess.PIPE, check=False,
+    )
     os.close(writer)
     assert (done.returncode, b"cannot be shown" in done.stderr) == (111, True)
     assert lines(joe) == [b"tanstaaf", b""]
@@ -167,21 +157,22 @@ def test_shared_files(host: Host, joe: Path, command: str) -> None:
 
 
 def test_list(host: Host, joe: Path, command: str) -> None:
-    """It tells all that is known of each password but itself, whatever else there is, and warns where a login would not."""
-    host.put(joe / ".apop", b"secret\n# {PLAIN}comment\n\n{PLAIN}secret\tlabel=a\x1b[2Jb\texpires=2020-01-01\tfor=smtp\n"
+    """It tells all of each password but itself, whatever else there is, and warns of what a login would not take."""
+    host.put(joe / ".apop", b"secret\n# {PLAIN}x\n\n{PLAIN}secret\tlabel=a\x1b[2J\texpires=2020-01-01\tfor=smtp\n"
              b"{X-NEW}secret\tcreated=2019-12-31\tmood=good\n{PLAIN}\tlabel=empty\nsecret\n")
     done = piped(command, joe, "list")
     assert (done.returncode, b"line 4" in done.stderr) == (0, True)
     assert b"secret" not in done.stdout + done.stderr
+    everything = b"PLAIN,LOGIN,APOP,CRAM-MD5,SCRAM-SHA-256"
     assert [line.split() for line in done.stdout.splitlines()[1:]] == [
-        [b"(main)", b"PLAIN", b"PLAIN,LOGIN,APOP,CRAM-MD5,SCRAM-SHA-256", b"-", b"-", b"-"],
-        [b"a\\x1b[2Jb", b"PLAIN", b"PLAIN,LOGIN,APOP,CRAM-MD5,SCRAM-SHA-256", b"-", b"2020-01-01", b"(expired)", b"smtp"],
+        [b"(main)", b"PLAIN", everything, b"-", b"-", b"-"],
+        [b"a\\x1b[2J", b"PLAIN", everything, b"-", b"2020-01-01", b"(expired)", b"smtp"],
         [b"-", b"X-NEW", b"-", b"2019-12-31", b"-", b"-"],
     ]
     done = piped(command, joe, "list", "--json")
     assert b"secret" not in done.stdout + done.stderr
     assert json.loads(done.stdout)[1] == {
-        "label": "a\\x1b[2Jb", "main": False, "scheme": "PLAIN",
+        "label": "a\\x1b[2J", "main": False, "scheme": "PLAIN",
         "mechanisms": ["PLAIN", "LOGIN", "APOP", "CRAM-MD5", "SCRAM-SHA-256"],
         "created": None, "expires": "2020-01-01", "expired": True, "for": ["smtp"],
     }
@@ -222,7 +213,7 @@ def test_verify(host: Host, joe: Path, command: str) -> None:
     assert b"for smtp only." in output
 
 
-@pytest.mark.parametrize("scheme", ["plain", "cram-md5", "scram-sha-256", "argon2id", "sha512-crypt", "pbkdf2"])
+@pytest.mark.parametrize("scheme", ["plain", "cram-md5", "scram-sha-256", "argon2id"])
 def test_schemes(host: Host, joe: Path, command: str, scheme: str) -> None:
     """A password of any scheme is set, verified, and opens the address."""
     assert piped(command, joe, "--stdin", "--scheme", scheme.upper(), given=b"n\xc3\xa9w\n").returncode == 0

@@ -3,8 +3,8 @@
 import os
 from datetime import UTC, date, datetime
 
-from .. import apopfile, dotqmail
-from ..errors import LoginError, Refused
+from .. import apopfile, dotqmail, mechanisms
+from ..errors import Deferred, LoginError, Refused
 from . import entries, generate, hashing, listing, passwordfile, strength, talk
 from .place import Place
 from .refusal import NotOfThisFile, Refusal, Trouble, remedy, shown
@@ -124,24 +124,29 @@ def labels(place: Place) -> list[str]:
 
 
 def verify(place: Place, from_stdin: bool) -> None:
-    """Ask for a password, and say which of the file it is.  Raises NotOfThisFile."""
+    """Ask for a password, and say which of the file it is.
+
+    Raises NotOfThisFile; what mechanisms.holds() raises where none matches and one cannot be verified.
+    """
     content = _content(place)
     credentials = apopfile.parse(content)
     password = talk.password(("APOP Password:",), from_stdin)
     # The entries of a file that a login accepts are its credentials, in the same order.
     pairs = zip(entries.listed(content.split(b"\n")), credentials, strict=True)
-    found = [entry for entry, credential in pairs if _is(credential, password)]
+    found, troubles = [], []
+    for entry, credential in pairs:
+        try:
+            if mechanisms.holds(credential, password):
+                found.append(entry)
+        except Deferred as error:
+            troubles.append(error)
     if not found:
-        raise NotOfThisFile("this is no password of the address")
+        raise troubles[0] if troubles else NotOfThisFile("this is no password of the address")
     current = [entry for entry in found if not entry.expired(today())]
     if not current:
         raise NotOfThisFile(f"this is {listing.name(found[0])}, and it has expired")
     talk.say(f"This is {listing.name(current[0])}.")
     _explain(hashing.mechanisms(current[0].scheme.decode()), current[0].word("for"))
-
-
-def _is(credential: apopfile.Credential, password: bytes) -> bool:
-    return credential.secret == password
 
 
 def _own(place: Place) -> None:
@@ -161,8 +166,8 @@ def _content(place: Place) -> bytes:
     return apopfile.read(path, descriptor, place.owner)
 
 
-def _explain(mechanisms: tuple[str, ...], only: str = "") -> None:
-    *some, last = mechanisms
+def _explain(names: tuple[str, ...], only: str = "") -> None:
+    *some, last = names
     works = f"{', '.join(some)} and {last}" if some else last
     talk.hint(f"It works with {works}{', for ' + only + ' only' if only else ''}.")
 
