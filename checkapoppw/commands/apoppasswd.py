@@ -190,7 +190,7 @@ def _status() -> int:
     except Trouble as error:
         return _ended(str(error), TROUBLE)
     except LoginError as error:
-        return _ended(remedy(error), error.code)
+        return _ended(f"{error.reason}: {remedy(error)}", error.code)
     except OSError as error:
         where = f": {shown(os.fsencode(error.filename))}" if error.filename else ""
         return _ended(f"{error.strerror}{where}", TROUBLE)

@@ -44,5 +44,5 @@ def shown(name: bytes) -> str:
 
 
 def remedy(error: LoginError) -> str:
-    """What can be done about an error of the login's own steps, in one sentence for people."""
-    return error.remedy % tuple(map(shown, error.names)) or error.reason
+    """What can be done about an error of the login's own steps, for people."""
+    return error.remedy % tuple(map(shown, error.names))

@@ -36,7 +36,7 @@ def emphasis(text: str, colour: str | None = None) -> str:
     """The text, bold or in a colour on a terminal, unless NO_COLOR asks for none (no-color.org)."""
     if not on_terminal() or os.environ.get("NO_COLOR"):
         return text
-    return click.style(text, fg=colour, bold=colour is None)
+    return click.style(text, fg=colour) if colour else click.style(text, bold=True)
 
 
 def show_password(password: str) -> None:
