@@ -38,7 +38,9 @@ def test_the_ends_of_blocks(length: int) -> None:
     assert crammd5._finished(state, message) == hashlib.md5(b"\x36" * 64 + message).digest()
 
 
-@pytest.mark.parametrize("value", [b"", b"0" * 63, b"0" * 65, b"0" * 63 + b"g", b" " + b"0" * 63, b"0" * 62 + "é".encode()])
+@pytest.mark.parametrize("value", [
+    b"", b"0" * 63, b"0" * 65, b"0" * 63 + b"g", b" " + b"0" * 63, b"0" * 62 + "é".encode(),
+])
 def test_malformed_values(value: bytes) -> None:
     """Whatever is not exactly 64 hexadecimal digits is no value."""
     with pytest.raises(ValueError, match="not 64"):
