@@ -19,6 +19,7 @@ LIMIT = 1_000_000
 _MOST_MEMORY = 65536
 _MOST_LANES = 4  # threads; the recommendation of RFC 9106 section 4
 _FEWEST_SCRAM = 4096  # RFC 7677 section 4; Dovecot takes no less
+_RESERVE = 1 << 21  # bytes; where the memory does not suffice, the rest of the login, its log line too, finds some
 _LONGEST_BCRYPT = 72  # bytes; bcrypt looks at no more, and newer libraries take no more
 
 # Microseconds of one step, measured with Python 3.11 on one core of a Xeon at 2.5 GHz and rounded up, with a password
@@ -59,9 +60,13 @@ def matches(scheme: bytes, value: bytes, password: bytes) -> bool:
         password = password[:_LONGEST_BCRYPT]
     import contextlib
 
-    # Where passlib warns, of an old library say, or logs, that is to reach nobody's descriptor 2.
-    with contextlib.redirect_stderr(None):
-        return bool(handler(scheme).verify(password, value.decode("ascii")))
+    reserve = bytearray(_RESERVE)
+    try:
+        # Where passlib warns, of an old library say, or logs, that is to reach nobody's descriptor 2.
+        with contextlib.redirect_stderr(None):
+            return bool(handler(scheme).verify(password, value.decode("ascii")))
+    finally:
+        del reserve
 
 
 def handler(scheme: bytes) -> "Any":
@@ -133,7 +138,7 @@ def _argon2id(value: bytes) -> float:
         raise ValueError("no Argon2id")
     memory, passes, lanes = (_number(word[2:]) for word in words)
     sizes = [len(_base64(text + b"=" * (-len(text) % 4))) for text in (salt, digest)]
-    if memory < 8 * lanes or not 8 <= sizes[0] <= 64 or not 16 <= sizes[1] <= 64:
+    if b"=" in salt + digest or memory < 8 * lanes or not 8 <= sizes[0] <= 64 or not 16 <= sizes[1] <= 64:
         raise ValueError("no Argon2id")
     return LIMIT if memory > _MOST_MEMORY or lanes > _MOST_LANES else _ARGON2 * memory * passes
 
