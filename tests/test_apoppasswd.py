@@ -283,7 +283,12 @@ def test_warnings(host: Host, joe: Path, command: str) -> None:
     assert stdin(command, joe, b"new\n").stderr == b""
 
 
-@pytest.mark.parametrize("options", [["secret"], ["-x"], ["-e"], ["--stdin=x"]])
+@pytest.mark.parametrize("options", [
+    ["secret"], ["-x"], ["-e"], ["--stdin=x"], ["--scheme", "rot13"],
+    # A command comes first, and never to another file than what is before it says.
+    ["-d", ".", "list"], ["-e", "x", "revoke", "phone"], ["joe@primary.domain", "list"],
+    ["-d", ".", "a@b", "revoke", "phone"],
+])
 def test_usage(host: Host, joe: Path, command: str, options: list[str]) -> None:
     """Anything else on the command line, a password above all, is a misuse."""
     assert stdin(command, joe, b"new\n", *options).returncode == 2

@@ -38,7 +38,7 @@ class _Group(click.Group):
         if args[:1] and args[0] in self.commands:
             args = ["", *args]  # no address
         else:
-            ctx.allow_interspersed_args = True
+            ctx.allow_interspersed_args, ctx.allow_extra_args = True, False  # as in any other command
         return super().parse_args(ctx, args)
 
 
@@ -57,10 +57,10 @@ def _where(function: Callable[..., None]) -> Callable[..., None]:
 def _place(ext: str | None, directory: str | None, address: str | None) -> Place:
     if not address:
         return by_options(*(None if text is None else os.fsencode(text) for text in (ext, directory)))
+    if "@" not in address:  # it may be a password, and is not repeated
+        raise click.UsageError("an ADDRESS holds an @, a command comes first, and a password is never an argument")
     if ext is not None or directory is not None:
         raise click.UsageError("an ADDRESS takes the place of -e and -d")
-    if "@" not in address:  # it may be a password, and is not repeated
-        raise click.UsageError("an ADDRESS holds an @; and a password is never an argument")
     return by_address(os.fsencode(address), policy.root())
 
 
@@ -87,8 +87,9 @@ def _read_by(reader: Callable[[str], object]) -> Callable[[click.Context, click.
 
     {_EXIT}""")
 @_where
-@click.option("--scheme", type=click.Choice(hashing.SCHEMES, case_sensitive=False),
-              help="How the password is stored, instead of as this host's control/apopscheme says, or plain.")
+@click.option("--scheme", metavar="NAME", type=click.Choice(hashing.SCHEMES, case_sensitive=False),
+              help=f"How the password is stored: {', '.join(hashing.SCHEMES)}. Without: as this host's "
+                   "control/apopscheme says, or plain.")
 @click.option("--generate", "generated", is_flag=True, help="Make a password and print it, instead of asking for one.")
 @_STDIN
 @click.version_option(__version__, prog_name="apoppasswd")
