@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from checkapoppw.commands import apoppasswd
+
 from .commands import AGAIN, ENTER, stdin, terminal
 from .conftest import UID
 from .host import Host
@@ -299,6 +301,21 @@ def test_help_and_version(host: Host, joe: Path, command: str) -> None:
     """--help and --version work without a password file or a terminal."""
     for option in ("-h", "--help", "--version"):
         assert stdin(command, joe, b"", option).returncode == 0
+
+
+def test_what_was_not_foreseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error that nobody thought of is told by its kind, since its text may hold the password."""
+    def fail(*_: object) -> None:
+        raise RuntimeError("the password is secret")
+
+    monkeypatch.setattr("checkapoppw.commands.talk.password", lambda *_: b"secret")
+    monkeypatch.setattr("checkapoppw.commands.hashing.stored", fail)
+    monkeypatch.setattr("sys.argv", ["apoppasswd", "-d", str(tmp_path)])
+    monkeypatch.chdir(tmp_path)
+    assert apoppasswd._status() == 111
+    assert capsys.readouterr().err == "apoppasswd: RuntimeError; please report this\n"
 
 
 def test_umask_does_not_matter(host: Host, joe: Path, command: str) -> None:

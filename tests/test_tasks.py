@@ -1,9 +1,11 @@
 """apoppasswd's commands, as people and scripts run them, and logins with what they have made."""
 
+import fcntl
 import hmac
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 from datetime import timedelta
@@ -136,7 +138,23 @@ def test_a_password_that_is_shown_and_not_stored(host: Host, joe: Path, command:
     host.put(joe / ".apop.lock", b"")
     os.chown(joe / ".apop.lock", 0, 0)
     done = piped(command, joe, "add", "phone")
-    assert (done.returncode, b"The password shown above is not valid" in done.stderr) == (111, True)
+    assert (done.returncode, b"shown above is not valid" in done.stderr) == (111, True)
+    assert lines(joe) == [b"tanstaaf", b""]
+
+
+def test_interrupted_before_it_is_stored(host: Host, joe: Path, command: str) -> None:
+    """Who interrupts it while another change is made is told that the password that is shown is not stored."""
+    host.put(joe / ".apop.lock", b"")
+    with open(joe / ".apop.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            [command, "add", "phone", "-d", str(joe)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        assert process.stdout
+        assert MADE.match(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, b"shown above is not valid" in errors) == (130, True)
     assert lines(joe) == [b"tanstaaf", b""]
 
 

@@ -95,12 +95,12 @@ def _show_and_store(
     # Shown first: a password that nobody has seen never gets into a file.  And before that it is tried, so that what
     # can be foreseen is refused without showing one.
     passwordfile.edited(*place.file, transform, unshare=unshare)
-    talk.show_password(password)
     try:
+        talk.show_password(password)
         passwordfile.edit(*place.file, transform, unshare=unshare)
     except BaseException:
         if not passwordfile.holds(*place.file, line):
-            talk.say("The password shown above is not valid: it is not stored.", error=True)
+            talk.say("A password that is shown above is not valid: it is not stored.", error=True)
         raise
 
 
@@ -114,13 +114,17 @@ def revoke(place: Place, label: bytes) -> None:
 
 def show(place: Place, as_json: bool) -> None:
     """Print what there is to know of each password, but for itself."""
-    talk.say(listing.listing(_content(place).split(b"\n"), today(), as_json))
+    path, content = _content(place)
+    if not as_json:
+        talk.hint(f"Password file: {shown(path)}")
+    talk.say(listing.listing(content.split(b"\n"), today(), as_json))
     _warn(place)
 
 
 def labels(place: Place) -> list[str]:
     """The labels of the file."""
-    return [label for entry in entries.listed(_content(place).split(b"\n")) if (label := entry.word("label"))]
+    _, content = _content(place)
+    return [label for entry in entries.listed(content.split(b"\n")) if (label := entry.word("label"))]
 
 
 def verify(place: Place, from_stdin: bool) -> None:
@@ -128,7 +132,8 @@ def verify(place: Place, from_stdin: bool) -> None:
 
     Raises NotOfThisFile; what mechanisms.holds() raises where none matches and one cannot be verified.
     """
-    content = _content(place)
+    path, content = _content(place)
+    talk.hint(f"Password file: {shown(path)}")
     credentials = apopfile.parse(content)
     password = talk.password(("APOP Password:",), from_stdin)
     # The entries of a file that a login accepts are its credentials, in the same order.
@@ -160,10 +165,10 @@ def _own(place: Place) -> None:
         raise Refusal(f"this address shares {shown(path)}: give it a password of its own first")
 
 
-def _content(place: Place) -> bytes:
-    # As a login reads it.
+def _content(place: Place) -> tuple[bytes, bytes]:
+    # The path and the content of the file, as a login reads it.
     path, descriptor = place.for_login()
-    return apopfile.read(path, descriptor, place.owner)
+    return path, apopfile.read(path, descriptor, place.owner)
 
 
 def _explain(names: tuple[str, ...], only: str = "") -> None:
@@ -179,6 +184,6 @@ def _warn(place: Place) -> None:
         return
     try:
         dotqmail.enter_home(place.directory.path)
-        apopfile.parse(_content(place))
+        apopfile.parse(_content(place)[1])
     except LoginError as error:
         talk.say(f"Warning: a login would not accept this file: {remedy(error)}", error=True)
