@@ -22,7 +22,7 @@ _FEWEST_SCRAM = 4096  # RFC 7677 section 4; Dovecot takes no less
 _RESERVE = 1 << 21  # bytes; where the memory does not suffice, the rest of the login, its log line too, finds some
 _LONGEST_BCRYPT = 72  # bytes; bcrypt looks at no more, and newer libraries take no more
 
-# Microseconds of one step, measured with Python 3.11 on one core of a Xeon at 2.5 GHz and rounded up, with a password
+# Microseconds of one step, measured with Python 3.11 on one core of a Xeon at 2.3 GHz and rounded up, with a password
 # of 500 bytes, since the client chooses it: SHA-crypt in passlib's pure Python, which takes a third of that with 8
 # bytes; PBKDF2 by OpenSSL; bcrypt for each of its 2**cost rounds; Argon2 for each KiB, in each pass.
 _SHA512_CRYPT, _SHA256_CRYPT, _PBKDF2, _BCRYPT, _ARGON2 = 3.5, 1.8, 0.5, 75, 1.7

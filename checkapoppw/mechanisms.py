@@ -217,7 +217,7 @@ def proves(mechanism: str, one: "Credential", response: bytes, challenge: bytes 
 
 def _unavailable(one: "Credential") -> Deferred:
     return Deferred(
-        "scheme-unavailable", "make libpass and all it needs readable to all, or raise the memory limit, for scheme %s",
+        "scheme-unavailable", "make lib/checkapoppw, with libpass in it, readable to all, or raise softlimit: scheme %s",
         one.scheme,
     )
 
