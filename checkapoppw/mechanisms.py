@@ -217,8 +217,8 @@ def proves(mechanism: str, one: "Credential", response: bytes, challenge: bytes 
 
 def _unavailable(one: "Credential") -> Deferred:
     return Deferred(
-        "scheme-unavailable", "make lib/checkapoppw, with libpass in it, readable to all, or raise softlimit: scheme %s",
-        one.scheme,
+        "scheme-unavailable",
+        "for scheme %s make all of lib/checkapoppw, libpass too, readable to all, or raise softlimit", one.scheme,
     )
 
 
