@@ -1,5 +1,8 @@
 """Whether a response proves the password: PLAIN, APOP and CRAM-MD5.  Pure: bytes in, a verdict out.
 
+What is stored decides what can be proven.  Clear text is verified here, every other scheme by crammd5 and hashes,
+which are loaded only for such a line.
+
 The procedure, and what each step keeps out, is that of callers.md, section 3: a digest counts only for a challenge
 that is fresh and our caller's own, a stored value is compared as text only where the file says that it is one, and
 every comparison takes the same time whatever it finds.
@@ -148,7 +151,7 @@ _REMEDIES = {
 def unserved(mechanism: str, credentials: "list[Credential]") -> Refused:
     """The refusal of a mechanism that none of the credentials can serve."""
     served = " ".join(name for name in _ALL if any(name in serves(one.scheme) for one in credentials))
-    return Refused("mechanism-unserved", f"for {mechanism} set another password with apoppasswd; this serves {served}")
+    return Refused("mechanism-unserved", f"use {served}, or for {mechanism} set another password with apoppasswd")
 
 
 def holds(credential: "Credential", password: bytes) -> bool:
