@@ -185,3 +185,10 @@ def test_nothing_of_the_environment(host: Host, joe: Path, tmp_path: Path) -> No
     login = host.login(WRONG, environ={"PYTHONPATH": str(joe), "PYTHONHOME": str(joe), "PYTHONWARNINGS": "always"})
     assert (login.code, login.logged["reason"]) == (1, "wrong-password")
     assert os.stat(joe / "passlib.py").st_uid == UID
+
+
+def test_variables_of_passlib(host: Host, joe: Path) -> None:
+    """A variable that passlib itself cannot understand is a temporary failure, as is all that keeps it from working."""
+    host.put(joe / ".apop", of(b"SHA512-CRYPT"))
+    login = host.login(RIGHT, environ={"PASSLIB_MAX_PASSWORD_SIZE": "many"})
+    assert (login.code, login.logged["reason"], login.errors) == (111, "scheme-unavailable", b"")
