@@ -1,7 +1,6 @@
 """Whether a response proves the password: PLAIN, APOP and CRAM-MD5.  Pure: bytes in, a verdict out.
 
-What is stored decides what can be proven.  Clear text is verified here, every other scheme by crammd5 and hashes,
-which are loaded only for such a line.
+Clear text is verified here, any other scheme by crammd5 or hashes, which are loaded only for such a line.
 
 The procedure, and what each step keeps out, is that of callers.md, section 3: a digest counts only for a challenge
 that is fresh and our caller's own, a stored value is compared as text only where the file says that it is one, and
@@ -25,8 +24,7 @@ _ALL = ("plain", "apop", "cram-md5", "scram-sha-256")
 _SERVES = {
     b"PLAIN": _ALL, b"CLEARTEXT": _ALL,
     b"CRAM-MD5": ("plain", "cram-md5"), b"SCRAM-SHA-256": ("plain", "scram-sha-256"),
-    b"ARGON2ID": ("plain",), b"BLF-CRYPT": ("plain",), b"SHA512-CRYPT": ("plain",), b"SHA256-CRYPT": ("plain",),
-    b"PBKDF2": ("plain",),
+    **dict.fromkeys((b"ARGON2ID", b"BLF-CRYPT", b"SHA512-CRYPT", b"SHA256-CRYPT", b"PBKDF2"), ("plain",)),
 }
 
 
