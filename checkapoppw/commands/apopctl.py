@@ -103,7 +103,7 @@ def check(from_stdin: bool, program: str | None, address: str) -> None:
 @click.option("--run-file", "run_files", multiple=True, type=click.Path(exists=True, dir_okay=False),
               help="A mail server's run script, to be looked at too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@click.option("--program", type=click.Path(), help="The checkapoppw to look at, in the place of the one beside apopctl.")
+@click.option("--program", type=click.Path(), help="The checkapoppw to look at, if not the one beside apopctl.")
 @click.argument("addresses", metavar="[ADDRESS]...", nargs=-1)
 def doctor(run_files: tuple[str, ...], as_json: bool, program: str | None, addresses: tuple[str, ...]) -> None:
     """Look over the installation, qmail's files and the accounts, and say what is wrong and what mends it.

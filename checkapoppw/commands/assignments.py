@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from .. import users
 from ..errors import LoginError
-from .findings import ERROR, WARNING, Finding, of_login
+from .findings import ERROR, Finding, of_login
 from .refusal import shown
 
 NEWU = "run qmail-newu"

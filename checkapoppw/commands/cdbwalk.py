@@ -36,7 +36,7 @@ def _first_table(content: bytes) -> int:
     # The tables fill the file from the first one to its end.
     if len(content) < _HEADER:
         raise _damaged()
-    numbers = struct.unpack_from(f"<{2 * _TABLES}I", content)
+    numbers: tuple[int, ...] = struct.unpack_from(f"<{2 * _TABLES}I", content)
     tables = list(zip(numbers[::2], numbers[1::2], strict=True))
     if any(place < _HEADER or place + 8 * slots > len(content) for place, slots in tables):
         raise _damaged()

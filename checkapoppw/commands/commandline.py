@@ -206,7 +206,7 @@ class Reader:
 
     def _shell(self) -> None:
         name = os.path.basename(self._words[self._at - 1])
-        if not any("c" == letter for letter, _ in self._options("o")) or self._at >= len(self._words):
+        if not any(letter == "c" for letter, _ in self._options("o")) or self._at >= len(self._words):
             return
         script = Script(self._output, self.service.environ)
         try:

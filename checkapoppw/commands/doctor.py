@@ -4,13 +4,15 @@ import os
 import time
 from collections.abc import Iterator
 
-from .. import users
+from .. import dotqmail, users
 from ..errors import LoginError
-from . import assignments, homes, installation, qmailfiles, service
+from . import assignments, homes, installation, means, qmailfiles, service
 from .children import as_account, raw
 from .explain import Explainer
 from .findings import ERROR, NOTE, WARNING, Finding, meaning
+from .inhome import Home
 from .refusal import shown
+from .surroundings import Surroundings
 
 _BATCH = 500
 
@@ -29,13 +31,13 @@ def findings(root: bytes, program: str, logins: list[bytes], run_files: list[str
     yield from installation.examine(program)
     yield from installation.namesakes(program, os.environ.get("PATH", os.defpath))
     yield from qmailfiles.from_the_future(os.fsencode(program), installation.name(program))
-    around = service.Surroundings(root, program, {}, [])
+    around = Surroundings(root, program, {}, [])
     if not absent:
         yield from _qmail(root, around)
     for path in run_files:
         yield from service.examine(path, around)
     if not run_files and os.environ.get("CHECKAPOPPW_LOG", "syslog") == "syslog":
-        yield from service.syslog("where CHECKAPOPPW_LOG is unset", NOTE)
+        yield from means.syslog("where CHECKAPOPPW_LOG is unset", NOTE)
 
 
 def _addresses(explainer: Explainer, logins: list[bytes]) -> Iterator[Finding]:
@@ -47,7 +49,7 @@ def _addresses(explainer: Explainer, logins: list[bytes]) -> Iterator[Finding]:
                 yield Finding(ERROR, f"{where}: {meaning(record['reason'])}", shown(raw(record["remedy"] or "")))
 
 
-def _qmail(root: bytes, around: service.Surroundings) -> Iterator[Finding]:
+def _qmail(root: bytes, around: Surroundings) -> Iterator[Finding]:
     yield from qmailfiles.control_files(root)
     assigned = qmailfiles.Assigned(root)
     yield from assigned.findings
@@ -63,7 +65,7 @@ def _qmail(root: bytes, around: service.Surroundings) -> Iterator[Finding]:
     yield from _homes(homes.of_accounts(those, others), around)
 
 
-def _homes(found: list[homes.Home], around: service.Surroundings) -> Iterator[Finding]:
+def _homes(found: list[Home], around: Surroundings) -> Iterator[Finding]:
     own = os.geteuid()
     within = [home for home in found if own in (0, home.uid)]
     if len(within) < len(found):
@@ -87,26 +89,28 @@ def _homes(found: list[homes.Home], around: service.Surroundings) -> Iterator[Fi
 
 def _virtual(root: bytes, known: dict[bytes, bytes]) -> Iterator[Finding]:
     # Entries of control/virtualdomains that fall to alias: meant so only if alias has dot-qmail files for them.
-    names: list[bytes] | None = None
-    for key, prefix in qmailfiles.nobodys(root, known):
-        if names is None:
-            names = _of_alias()
-        if any(name.startswith(b".qmail-" + prefix.lower().replace(b".", b":") + b"-") for name in names):
+    entries = [*qmailfiles.nobodys(known)]
+    names = _of_alias() if entries else None
+    for key, prefix in entries:
+        own = dotqmail.suffix(b"-", prefix) + b"-"
+        if any(name.startswith(b".qmail" + own) for name in names or []):
             continue
-        caught = b".qmail-default" in names
+        certain = names is not None and b".qmail-default" not in names
         path, entry = qmailfiles.in_root(root, b"control/virtualdomains"), shown(key + b":" + prefix)
         yield Finding(
-            WARNING if caught else ERROR,
+            ERROR if certain else WARNING,
             f"{path}: {entry} leads to nobody: no assignment and no account is called {shown(prefix)}, so that mail "
-            f"and logins go to {'.qmail-default of alias' if caught else 'alias, who has no dot-qmail file for them'}",
+            f"and logins go to alias{', who has no dot-qmail file for them' if certain else ''}",
             f"add +{shown(prefix)}-:USER:UID:GID:HOME:-:: to users/assign and run qmail-newu, or name another prefix",
         )
 
 
-def _of_alias() -> list[bytes]:
+def _of_alias() -> list[bytes] | None:
+    # The names in alias's home, as alias; None where they cannot be had.
     try:
         account = users.find(b"\x01")
+        report = next(as_account(account, [lambda: {"names": [*map(os.fsdecode, os.listdir(account.home))]}]))
     except LoginError:
-        return []
-    report = next(as_account(account, [lambda: {"names": [*map(os.fsdecode, os.listdir(account.home))]}]))
-    return [raw(str(name)) for name in report.get("names", [])]
+        return None
+    names = report.get("names")
+    return [raw(str(name)) for name in names] if names is not None else None

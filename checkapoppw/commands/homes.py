@@ -1,60 +1,16 @@
-"""The homes of accounts: their password files, and who could tamper with them.
+"""The homes of accounts, and what a child that has become their account says of each.
 
-Looked at as a login does, by a child that has become the account; nothing is believed of it but plain sentences.
+Nothing is believed of a child but plain sentences.
 """
 
-import os
-import re
-import stat
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from .. import apopfile, dotqmail, files, users
-from ..errors import LoginError
+from .. import users
 from .children import Report, as_account, error_in
-from .explain import serves
 from .findings import ERROR, NOTE, WARNING, Finding, of_login
-from .refusal import quoted, shown
-
-# So many of one home are told; whoever has more will look again.
-_MOST = 50
-_COPY = re.compile(rb"~$|\.(bak|old|orig|save|sw[a-p]|dpkg-[a-z]+|rpm[a-z]+)$|^[.#]")
-_OURS = re.compile(rb"(\.|#|\.#)?\.apop")
-_HASH = re.compile(rb"\$(1|2[abxy]|5|6|7|y|gy|argon2id?|scrypt)\$")
-_MARK = b"\xef\xbb\xbf"
-
-
-class Home:
-    """A directory that addresses of one account have.
-
-    path, uid, gid: where, and with whose ids
-    names: (dash, ext) of the exact addresses
-    prefixes: (dash, ext) of those that any rest may follow
-    assigned: whether users/cdb says so, and not the passwd file, which has many accounts that never get mail
-    """
-
-    def __init__(self, path: bytes, uid: int, gid: int) -> None:
-        self.path = path
-        self.uid = uid
-        self.gid = gid
-        self.names: list[tuple[bytes, bytes]] = []
-        self.prefixes: list[tuple[bytes, bytes]] = []
-        self.assigned = False
-
-    def reaches(self, suffix: bytes) -> bool:
-        """Whether a login can ask for the file `.apop` + suffix, as an address's own or as a default one."""
-        for dash, ext in self.names:
-            if suffix == dotqmail.suffix(dash, ext) or suffix in dotqmail.default_suffixes(dash, ext):
-                return True
-        for dash, ext in self.prefixes:
-            start = dotqmail.suffix(dash, ext)
-            # The dash is taken as it stands, what follows it is folded.
-            if suffix.startswith(start) and suffix == dotqmail.suffix(dash, suffix[len(dash) :]):
-                return True
-            if suffix in dotqmail.default_suffixes(dash, ext):
-                return True
-        return False
+from .inhome import Home, look_over
+from .refusal import shown
 
 
 def of_accounts(assigned: Iterable[tuple[bytes, users.Account]], passwd: Iterable[users.Account]) -> list[Home]:
@@ -62,12 +18,12 @@ def of_accounts(assigned: Iterable[tuple[bytes, users.Account]], passwd: Iterabl
     homes: dict[tuple[bytes, int], Home] = {}
     for key, account in assigned:
         home = homes.setdefault((account.home, account.uid), Home(account.home, account.uid, account.gid))
-        (home.names if key.endswith(b"\0") else home.prefixes).append((account.dash, account.ext))
+        home.serve(account.dash, account.ext, more=not key.endswith(b"\0"))
         home.assigned = True
     for account in passwd:
         home = homes.setdefault((account.home, account.uid), Home(account.home, account.uid, account.gid))
-        home.names.append((b"", b""))
-        home.prefixes.append((b"-", b""))
+        home.serve(b"", b"")
+        home.serve(b"-", b"", more=True)
     return list(homes.values())
 
 
@@ -116,176 +72,3 @@ def look(homes: Iterable[Home]) -> Iterator[Seen]:
         works: list[Callable[[], Report]] = [partial(look_over, home) for home in those]
         for home, report in zip(those, as_account(account, works), strict=True):
             yield Seen(home, report)
-
-
-def look_over(home: Home) -> Report:
-    """What stands in a home; to be called as its account.  Raises what dotqmail.enter_home() raises."""
-    try:
-        names = sorted(os.listdir(home.path))
-    except OSError:
-        # It may still be entered: then its names are to be guessed.
-        names = [b".apop" + dotqmail.suffix(*name) for name in home.names]
-    ours = [name for name in names if _OURS.match(name)]
-    report: Report = {"findings": []}
-    if not ours and not home.assigned:
-        return report
-    dotqmail.enter_home(home.path)
-    findings = [*_tampering(home, bool(ours)), *_dot_qmails(home, names)]
-    times = []
-    for name in ours:
-        suffix = name.removeprefix(b".apop")
-        if _COPY.search(name) and not name.startswith(b".apop") or not home.reaches(suffix) or name.endswith(b"~"):
-            findings += _out_of_reach(home, name)
-            continue
-        report["passwords"] = report.get("passwords", 0) + 1
-        report["boxless"] = report.get("boxless") or (name == b".apop" and b".qmail" not in names)
-        findings += _password_file(home, name)
-        if suffix.endswith(b"default") and b".qmail" + suffix not in names:
-            findings.append(_no_default(home, name))
-        times.append((_changed(name), shown(home.path + b"/" + name)))
-    if times:
-        report["newest"], report["youngest"] = max(times)
-    report["findings"] = [(one.level, one.what, one.remedy) for one in findings[:_MOST]]
-    if len(findings) > _MOST:
-        report["findings"].append((NOTE, f"{shown(home.path)}: {len(findings) - _MOST} more findings are not shown", ""))
-    return report
-
-
-def _changed(name: bytes) -> float:
-    try:
-        return os.stat(name).st_mtime
-    except OSError:
-        return 0.0
-
-
-def _tampering(home: Home, has_passwords: bool) -> Iterator[Finding]:
-    status = os.stat(b".")
-    path = shown(home.path)
-    if has_passwords and status.st_mode & stat.S_IWGRP:
-        yield Finding(
-            WARNING, f"the group {status.st_gid} may write {path}, and so put other password files into it",
-            f"chmod g-w {quoted(home.path)}",
-        )
-    if has_passwords and status.st_uid not in (home.uid, 0):
-        yield Finding(
-            WARNING, f"{path} belongs to uid {status.st_uid}, and its password files to uid {home.uid}: neither can "
-            "manage them with apoppasswd", f"chown {home.uid} {quoted(home.path)}",
-        )
-
-
-def _dot_qmails(home: Home, names: list[bytes]) -> Iterator[Finding]:
-    for name in names:
-        if name.startswith(b".qmail"):
-            try:
-                mode = os.stat(name).st_mode
-            except OSError:
-                continue
-            if files.is_regular(mode) and mode & stat.S_IWOTH:
-                path = home.path + b"/" + name
-                yield Finding(
-                    ERROR, f"everybody may write {shown(path)}, so that qmail defers its mail, and logins find no "
-                    "mailbox (dot-qmail-writable)", f"chmod o-w {quoted(path)}",
-                )
-
-
-def _password_file(home: Home, name: bytes) -> Iterator[Finding]:
-    path = home.path + b"/" + name
-    try:
-        found = apopfile.opened(name)
-        if found is None:
-            yield Finding(WARNING, f"{shown(path)} is a symbolic link that leads nowhere", f"rm {quoted(path)}")
-            return
-        content = apopfile.read(path, found[1], home.uid)
-        credentials = apopfile.parse(content)
-    except LoginError as error:
-        yield _unusable(home, name, error)
-        return
-    anew = f"set it anew: {_setting(home, name)}"
-    current = [one for one in credentials if not one.expired(time.time())]
-    served = [one for one in current if serves(one)]
-    if not credentials and not content and name != b".apop":
-        yield Finding(NOTE, f"{shown(path)} is empty, which closes the address", f"to open it: {_setting(home, name)}")
-    elif not credentials:
-        yield Finding(WARNING, f"{shown(path)} holds no password: every login is refused (no-password)", anew)
-    elif not current:
-        yield Finding(WARNING, f"all passwords in {shown(path)} are expired: every login is refused (expired)", anew)
-    elif len(served) < len(current):
-        unknown = next(one for one in current if not serves(one))
-        yield Finding(
-            WARNING if served else ERROR,
-            f"{shown(path)} has a password in the unknown scheme {{{shown(unknown.scheme)}}} (unknown-scheme)", anew,
-        )
-    yield from _suspicious(path, content.partition(b"\n")[0].removesuffix(b"\r"), anew)
-
-
-def _unusable(home: Home, name: bytes, error: LoginError) -> Finding:
-    # Why a file cannot be read, its owner knows best.
-    path = home.path + b"/" + name
-    if error.reason in ("file-unreadable", "file-owner"):
-        try:
-            owner = os.stat(name).st_uid
-        except OSError:
-            owner = home.uid
-        if owner != home.uid:
-            return Finding(
-                ERROR, f"{shown(path)} belongs to uid {owner} and not to its account, uid {home.uid} ({error.reason})",
-                f"chown {home.uid} {quoted(path)}",
-            )
-    if error.reason == "file-mode":
-        # As a login says it, but fit for a shell
-        return Finding(ERROR, f"others than its owner may read or write {shown(path)} (file-mode)",
-                       f"chmod 600 {quoted(path)}")
-    return of_login(shown(path), error)
-
-
-def _suspicious(path: bytes, line: bytes, anew: str) -> Iterator[Finding]:
-    # A bare first line is the password, whatever was meant.
-    if apopfile.scheme_of(line):
-        return
-    if _HASH.match(line):
-        yield Finding(
-            WARNING, f"{shown(path)} holds what looks like a hash without its {{SCHEME}}: it is taken for the password "
-            "itself", anew,
-        )
-    elif line.startswith(_MARK):
-        yield Finding(WARNING, f"the password in {shown(path)} begins with a byte order mark, as editors of Windows "
-                      "write it", anew)
-    elif line != line.strip(b" "):
-        yield Finding(WARNING, f"the password in {shown(path)} begins or ends with a blank", anew)
-
-
-def _setting(home: Home, name: bytes) -> str:
-    suffix = name.removeprefix(b".apop")
-    ext = f" -e {quoted(suffix[1:])}" if suffix.startswith(b"-") and suffix[1:] else ""
-    return f"apoppasswd{ext} -d {quoted(home.path)}"
-
-
-def _no_default(home: Home, name: bytes) -> Finding:
-    path = home.path + b"/" + name
-    beside = home.path + b"/.qmail" + name.removeprefix(b".apop")
-    return Finding(
-        WARNING, f"{shown(path)} is shared by no address: there is no {shown(beside)} beside it",
-        f"make {quoted(beside)}, or give each address a password of its own and rm {quoted(path)}",
-    )
-
-
-def _out_of_reach(home: Home, name: bytes) -> Iterator[Finding]:
-    path = home.path + b"/" + name
-    suffix = name.removeprefix(b".apop")
-    folded = dotqmail.suffix(b"", suffix)
-    if name.startswith(b".apop.tmp."):
-        yield Finding(WARNING, f"{shown(path)} is left over from an apoppasswd that was interrupted, and holds a "
-                      "password", f"rm {quoted(path)}")
-    elif _COPY.search(name):
-        yield Finding(WARNING, f"{shown(path)} is an editor's copy, and holds a password", f"rm {quoted(path)}")
-    elif folded != suffix and home.reaches(folded):
-        mended = home.path + b"/.apop" + folded
-        yield Finding(
-            WARNING, f"no address can reach {shown(path)}: extensions are looked for in lower case, with colons for "
-            "dots", f"mv {quoted(path)} {quoted(mended)}",
-        )
-    elif not home.assigned or name.startswith(b".apop"):
-        yield Finding(
-            WARNING, f"no address can reach {shown(path)}: users/assign gives no name that ends so",
-            f"add +NAME-:USER:UID:GID:{shown(home.path)}:-:: to users/assign and run qmail-newu, or rm {quoted(path)}",
-        )

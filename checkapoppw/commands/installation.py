@@ -1,4 +1,4 @@
-"""The installed checkapoppw: its first line, its byte code, who can start it, and which other programs have its name."""
+"""The installed checkapoppw: its first line, its byte code, who can start it, and its namesakes."""
 
 import ast
 import os
@@ -6,7 +6,7 @@ import re
 import resource
 import stat
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .. import users
@@ -20,7 +20,7 @@ _INSTALL = "run make install in the source directory (README.auth-ext, section 2
 _ASK = "import importlib.util as u, sys; print(sys.version_info >= (3, 11), sys.implementation.cache_tag, " \
     "u.MAGIC_NUMBER.hex())"
 # Where a program of our name may be besides PATH
-_PLACES = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/var/qmail/bin")
+PLACES = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/var/qmail/bin")
 _LIMITS = {"a": resource.RLIMIT_AS, "d": resource.RLIMIT_DATA}
 _SECONDS = 30
 NO_PROGRAM = 2
@@ -163,11 +163,11 @@ def start(program: str, memory: Mapping[str, int] | None = None, account: users.
     return done.returncode, done.stdout
 
 
-def namesakes(program: str, path: str, places: Iterable[str] = _PLACES) -> Iterator[Finding]:
+def namesakes(program: str, path: str) -> Iterator[Finding]:
     """Other programs of our name.  path: the directories of PATH"""
     ours = os.path.realpath(program)
     seen = {ours}
-    for place in (*path.split(":"), *places):
+    for place in (*path.split(":"), *PLACES):
         other = os.path.realpath(os.path.join(place or ".", NAME))
         if other not in seen and os.access(other, os.X_OK) and os.path.isfile(other):
             seen.add(other)

@@ -168,7 +168,7 @@ class Assigned:
         self.findings += assignments.dead(records_there, self.known.get(b"", b""), lines)
 
 
-def nobodys(root: bytes, known: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+def nobodys(known: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
     """The entries of control/virtualdomains whose addresses fall to alias: key and prefix."""
     virtual = control.taken_apart(control.read(b"virtualdomains") or b"")
     for key in assignments.unassigned(virtual, known or {b"": b""}, users.Passwd()):

@@ -11,8 +11,7 @@ from ..errors import LoginError
 from ..settings import Settings
 from .commandline import NAME, Service
 from .findings import ERROR, NOTE, WARNING, Finding, advice
-from .refusal import shown
-from .shellwords import UNKNOWN, Command, Script, readable, unknown
+from .shellwords import UNKNOWN, Command, Script, said, unknown
 
 KNOWN = (
     "CHECKAPOPPW_MECHANISMS", "CHECKAPOPPW_MAX_AGE", "CHECKAPOPPW_STRICT_PID", "CHECKAPOPPW_CALLER", "CHECKAPOPPW_LOG",
@@ -26,8 +25,8 @@ _LEFT_OPEN = "every password is accepted: an open relay"
 def judge(service: Service, where: str) -> Iterator[Finding]:
     """Everything that the command line tells.  where: the run file, for people"""
     for path in service.missing:
-        yield Finding(ERROR, f"{where}: envdir {_said(path)}: there is no such directory, so that the service does not "
-                      "start", f"mkdir {_said(path)}")
+        yield Finding(ERROR, f"{where}: envdir {said(path)}: there is no such directory, so that the service does not "
+                      "start", f"mkdir {said(path)}")
     if service.kind == "smtp":
         yield from _smtp_arguments(service, where)
     elif service.kind == "pop3":
@@ -37,12 +36,8 @@ def judge(service: Service, where: str) -> Iterator[Finding]:
         yield from _settings(service, where)
 
 
-def _said(word: str) -> str:
-    return shown(os.fsencode(readable(word)))
-
-
 def _line(words: list[str]) -> str:
-    return " ".join(map(_said, words))
+    return " ".join(map(said, words))
 
 
 def is_true(word: str) -> bool:
@@ -55,15 +50,15 @@ def _smtp_arguments(service: Service, where: str) -> Iterator[Finding]:
     open_door = next((word for word in (service.before if service.checker else arguments) if is_true(word)), None)
     if open_door:
         yield Finding(
-            ERROR, f"{where}: {_said(open_door)} stands where {_said(server)} looks for the checker: {_LEFT_OPEN}",
-            f"stop the service, and put {NAME} before {_said(open_door)}: qmail-smtpd [HOST] "
+            ERROR, f"{where}: {said(open_door)} stands where {said(server)} looks for the checker: {_LEFT_OPEN}",
+            f"stop the service, and put {NAME} before {said(open_door)}: qmail-smtpd [HOST] "
             f"/usr/local/bin/{NAME} /bin/true",
         )
     elif not service.checker:
         what = f"its checker is not {NAME}: {_line(arguments)}" if arguments else "it names no checker"
-        yield Finding(NOTE, f"{where}: {_said(server)} is not looked at: {what}")
+        yield Finding(NOTE, f"{where}: {said(server)} is not looked at: {what}")
     elif len(service.before) > 1:
-        yield Finding(WARNING, f"{where}: between {_said(server)} and {NAME} stands more than a host name: "
+        yield Finding(WARNING, f"{where}: between {said(server)} and {NAME} stands more than a host name: "
                       f"{_line(service.before)}", f"write qmail-smtpd [HOST] /usr/local/bin/{NAME} /bin/true")
 
 
@@ -98,7 +93,7 @@ def _mailbox(program: list[str], where: str) -> Iterator[Finding]:
         elif box[0] == "$MAILDIR":
             what = "no shell replaces $MAILDIR for qmail-pop3d"
         else:
-            what = (f"qmail-pop3d is given the literal {_said(box[0])}: whoever has the password of joe-list reads "
+            what = (f"qmail-pop3d is given the literal {said(box[0])}: whoever has the password of joe-list reads "
                     "the mail of joe")
         yield Finding(ERROR, f"{where}: {what}", f"put in its place: {_MAILDIR}")
         return
@@ -117,15 +112,15 @@ def _behind_shell(program: list[str]) -> list[str]:
 def _checker(service: Service, where: str) -> Iterator[Finding]:
     path = service.checker[0]
     if "/" not in path:
-        yield Finding(WARNING, f"{where}: {_said(path)} is looked for along PATH, and may be another program of this "
+        yield Finding(WARNING, f"{where}: {said(path)} is looked for along PATH, and may be another program of this "
                       "name", f"write its whole path: /usr/local/bin/{NAME}")
     elif not path.startswith(("/", UNKNOWN)):
-        yield Finding(ERROR, f"{where}: {_said(path)} is a relative path, and the server runs in another directory",
+        yield Finding(ERROR, f"{where}: {said(path)} is a relative path, and the server runs in another directory",
                       f"write its whole path: /usr/local/bin/{NAME}")
     if not service.program:
         behind = "/bin/true" if service.kind == "smtp" else _MAILDIR
-        yield Finding(ERROR, f"{where}: no program follows {_said(path)}: every login is a misuse (no-program)",
-                      f"add {behind} behind {_said(path)}")
+        yield Finding(ERROR, f"{where}: no program follows {said(path)}: every login is a misuse (no-program)",
+                      f"add {behind} behind {said(path)}")
 
 
 def settings_of(service: Service) -> tuple[Settings, LoginError | None]:
@@ -144,11 +139,11 @@ def _settings(service: Service, where: str) -> Iterator[Finding]:
     if error:
         wanted = advice(error)
         name = next((name for name in KNOWN if name in wanted), "")
-        given = shlex.quote(_said(service.environ.get(name, "")))
+        given = shlex.quote(said(service.environ.get(name, "")))
         yield Finding(ERROR, f"{where}: {name}={given} is not understood: every login fails (bad-setting)", wanted)
     for name in sorted(service.environ):
         if name.startswith("CHECKAPOPPW_") and name not in KNOWN:
-            yield Finding(WARNING, f"{where}: there is no setting {_said(name)}: it is ignored",
+            yield Finding(WARNING, f"{where}: there is no setting {said(name)}: it is ignored",
                           f"write one of {', '.join(KNOWN)}")
     for name in sorted(service.hidden):
         if name in (*KNOWN, "QMAIL_ROOT") and name not in service.environ:

@@ -4,40 +4,20 @@ import os
 import pwd
 import re
 import shutil
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
 from .. import control, files, users
 from ..errors import LoginError
-from . import dialogue, installation, runfile
-from .children import Report, as_account, error_in
+from . import dialogue, means, runfile
 from .commandline import Reader, Service
-from .findings import ERROR, NOTE, WARNING, Finding, meaning
+from .findings import ERROR, NOTE, WARNING, Finding
 from .refusal import quoted, shown
-from .shellwords import UNKNOWN, Command, readable
+from .shellwords import UNKNOWN, Command, said
+from .surroundings import Surroundings
 
 _LARGEST = 1 << 20
 _ID = re.compile(r"id -([ug])n? ([\w.-]+)")
-_ENOUGH = "16000000"
-_MARGIN = 1_000_000  # bytes: a login takes a little more than the start does
-_SYSLOG = "/dev/log"
-
-
-class Surroundings:
-    """What a service meets on this host.
-
-    root: the directory of qmail that was looked at
-    program: the checkapoppw that was looked at
-    owners: the uids of accounts that have passwords, each with one of their homes
-    boxless: homes whose own address has a password, and no dot-qmail file
-    """
-
-    def __init__(self, root: bytes, program: str, owners: Mapping[int, bytes], boxless: list[bytes]) -> None:
-        self.root = root
-        self.program = program
-        self.owners = owners
-        self.boxless = boxless
 
 
 def examine(path: str, around: Surroundings) -> Iterator[Finding]:
@@ -105,26 +85,22 @@ def _here(service: Service, where: str, around: Surroundings) -> Iterator[Findin
     server = shutil.which(service.server[0]) if service.server else None
     if server is None:
         if service.server and UNKNOWN not in service.server[0]:
-            yield Finding(WARNING, f"{where}: there is no {_said(service.server[0])} on this host: only the words of "
+            yield Finding(WARNING, f"{where}: there is no {said(service.server[0])} on this host: only the words of "
                           "the script are looked at", "name the mail server's whole path, if this is its host")
         return
     account, findings = _account(service, where)
     yield from findings
     yield from _root(service, where, around)
     if service.checker and UNKNOWN not in service.checker[0]:
-        yield from _program(service, where, around, account)
+        yield from means.program(service, where, around, account)
     if service.checker and account:
-        yield from _as_that_account(service, where, around, account)
+        yield from means.rights(service, where, around, account)
     if service.checker and runfile.settings_of(service)[0].log == b"syslog":
-        yield from syslog(where)
+        yield from means.syslog(where)
     if service.kind == "smtp" and "spamdyke" not in service.forks and service.checker:
         yield from _order(service, where, server, account)
     if service.kind == "pop3" and service.checker:
         yield from _boxes(where, around)
-
-
-def _said(word: str) -> str:
-    return shown(os.fsencode(readable(word)))
 
 
 def _account(service: Service, where: str) -> tuple[users.Account | None, list[Finding]]:
@@ -137,8 +113,8 @@ def _account(service: Service, where: str) -> tuple[users.Account | None, list[F
         uid, gid = entry.pw_uid, entry.pw_gid
     except KeyError:
         if not name.isdigit():
-            return None, [Finding(ERROR, f"{where}: there is no account {_said(name)}: the service does not start",
-                                  f"useradd --system {_said(name)}, or name another account")]
+            return None, [Finding(ERROR, f"{where}: there is no account {said(name)}: the service does not start",
+                                  f"useradd --system {said(name)}, or name another account")]
         uid = gid = int(name)
     return (users.Account(os.fsencode(name), uid, gid, b"/", b"", b"") if uid else None), []
 
@@ -148,115 +124,11 @@ def _root(service: Service, where: str, around: Surroundings) -> Iterator[Findin
     if not service.checker or UNKNOWN in named:
         return
     if not os.path.isdir(os.path.join(named, "control")):
-        yield Finding(ERROR, f"{where}: {_said(named)} is not the directory of qmail: it has no control directory",
+        yield Finding(ERROR, f"{where}: {said(named)} is not the directory of qmail: it has no control directory",
                       f"set QMAIL_ROOT to {shown(around.root)}, and export it")
     elif not os.path.samefile(named, around.root):
-        yield Finding(NOTE, f"{where}: its checkapoppw uses {_said(named)}, and {shown(around.root)} was looked at",
+        yield Finding(NOTE, f"{where}: its checkapoppw uses {said(named)}, and {shown(around.root)} was looked at",
                       f"apopctl --qmail-root {quoted(os.fsencode(named))} doctor")
-
-
-def _program(service: Service, where: str, around: Surroundings, account: users.Account | None) -> Iterator[Finding]:
-    checker = shutil.which(service.checker[0], path=service.environ.get("PATH", os.environ.get("PATH")))
-    if checker is None:
-        yield Finding(ERROR, f"{where}: {_said(service.checker[0])} cannot be run", "write the path of checkapoppw: "
-                      f"{installation.name(around.program)}")
-        return
-    if os.path.realpath(checker) != os.path.realpath(around.program):
-        faults = [*installation.examine(checker)]
-        yield from faults
-        if any(fault.level == ERROR for fault in faults):
-            return
-    behind = service.program[0] if service.program else None
-    if behind and UNKNOWN not in behind and shutil.which(behind, path="/bin:/usr/bin") is None:
-        yield Finding(ERROR, f"{where}: {_said(behind)}, which follows checkapoppw, cannot be run: every login is "
-                      "deferred (exec-failed)", "name a program that is there, like /bin/true for qmail-smtpd")
-    yield from _limits(service, where, checker, account)
-
-
-def _limits(service: Service, where: str, checker: str, account: users.Account | None) -> Iterator[Finding]:
-    code, said = installation.start(checker, account=account)
-    if code != installation.NO_PROGRAM:
-        whose = f"uid {account.uid}" if account else "root"
-        yield Finding(ERROR, f"{where}: {installation.name(checker)} does not start as {whose}: it ends with {code}, "
-                      f"and says: {shown(said[-200:])}",
-                      "let everybody read the installation and its interpreter: chmod -R a+rX")
-        return
-    if not service.memory:
-        return
-    limits = ", ".join(f"-{letter} {value}" for letter, value in service.memory.items())
-    code, _ = installation.start(checker, service.memory, account)
-    remedy = f"softlimit -a {_ENOUGH}, or more where the server itself needs it"
-    if code != installation.NO_PROGRAM:
-        ends = f"is killed by signal {-code}" if code < 0 else f"ends with {code}"
-        wrong = ", which is a wrong password to the server" if code == 1 else ""
-        yield Finding(ERROR, f"{where}: the memory limit is too low for Python ({limits}): {runfile.NAME} {ends}{wrong}",
-                      remedy)
-        return
-    less = {letter: value - _MARGIN for letter, value in service.memory.items()}
-    if installation.start(checker, less, account)[0] != installation.NO_PROGRAM:
-        yield Finding(WARNING, f"{where}: the memory limit is scarce for Python ({limits})", remedy)
-
-
-def _as_that_account(service: Service, where: str, around: Surroundings, account: users.Account) -> Iterator[Finding]:
-    others = [uid for uid in around.owners if uid != account.uid]
-    if others:
-        yield Finding(
-            ERROR, f"{where}: checkapoppw runs as uid {account.uid}, and cannot become uid {others[0]}, who owns "
-            f"{shown(around.owners[others[0]])}: these logins are deferred (not-root)",
-            "run the server as root, or give all accounts this one uid, or let sudo start checkapoppw "
-            "(examples/smtp-sudo/run)",
-        )
-    if os.geteuid() not in (0, account.uid):
-        yield Finding(NOTE, f"{where}: what uid {account.uid} may read was not looked at: run doctor as root")
-        return
-    log = runfile.settings_of(service)[0].log
-    works = [partial(_readable, around.root)] + ([partial(_appendable, log)] if b"/" in log else [])
-    for report in as_account(account, works):
-        if error := error_in(report):
-            yield Finding(ERROR, f"{where}: as uid {account.uid}: {meaning(error.reason)}", "run doctor as root")
-        for path in report.get("refused", ()):
-            yield Finding(
-                ERROR, f"{where}: uid {account.uid} cannot read {shown(str(path).encode())}: logins are deferred",
-                f"chmod a+r {quoted(str(path).encode())}",
-            )
-        if path := report.get("unwritable"):
-            yield Finding(
-                ERROR, f"{where}: uid {account.uid} cannot append to {shown(str(path).encode())}: every login is "
-                "deferred (log-unopenable)",
-                f"install -m 600 -o {account.uid} /dev/null {quoted(str(path).encode())}, or set CHECKAPOPPW_LOG=fd:5",
-            )
-
-
-def _readable(root: bytes) -> Report:
-    names = ("control/locals", "control/me", "control/virtualdomains", "control/percenthack",
-             "control/defaultdelivery", "users/cdb")
-    paths = [os.path.join(os.fsdecode(root), name) for name in names]
-    return {"refused": [path for path in paths if os.access(os.path.dirname(path), os.F_OK)
-                        and (os.path.lexists(path) or not os.access(os.path.dirname(path), os.X_OK))
-                        and not os.access(path, os.R_OK)]}
-
-
-def _appendable(log: bytes) -> Report:
-    # As log.Log opens it, but for making it.
-    path = os.fsdecode(log)
-    if os.path.lexists(path):
-        good = os.access(path, os.W_OK) and not os.path.islink(path) and not os.path.isdir(path)
-    else:
-        good = os.access(os.path.dirname(path), os.W_OK | os.X_OK)
-    return {} if good else {"unwritable": path}
-
-
-def syslog(where: str, level: str = WARNING) -> Iterator[Finding]:
-    """Whether anybody listens to what the log says."""
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-        with socket.socket(socket.AF_UNIX, kind) as there:
-            try:
-                there.connect(_SYSLOG)
-                return
-            except OSError:
-                pass
-    yield Finding(level, f"{where}: nobody listens on {_SYSLOG}, and the log goes to syslog: it is lost",
-                  "start a syslog service (systemd-journald, rsyslog), or set CHECKAPOPPW_LOG=fd:5 and add 5>&2")
 
 
 def _order(service: Service, where: str, server: str, account: users.Account | None) -> Iterator[Finding]:
@@ -264,22 +136,22 @@ def _order(service: Service, where: str, server: str, account: users.Account | N
         return
     known = {name: value for name, value in service.environ.items() if UNKNOWN not in value}
     first, offered = dialogue.ask(server, known, account or _nobody())
-    said = _said(service.server[0])
+    smtpd = said(service.server[0])
     if first == dialogue.HOST_FIRST and not service.before:
-        after = _said(service.program[0]) if service.program else "what follows"
+        after = said(service.program[0]) if service.program else "what follows"
         yield Finding(
-            ERROR, f"{where}: {said} wants the host name first: it takes {_said(service.checker[0])} for the host "
+            ERROR, f"{where}: {smtpd} wants the host name first: it takes {said(service.checker[0])} for the host "
             f"name and {after} for the checker, so that every password is accepted: an open relay",
-            f"stop the service, and write: {said} HOST {_said(service.checker[0])} /bin/true",
+            f"stop the service, and write: {smtpd} HOST {said(service.checker[0])} /bin/true",
         )
     elif first == dialogue.CHECKER_FIRST and service.before:
         yield Finding(
-            ERROR, f"{where}: {said} wants the checker first: it takes {_said(service.before[0])} for the checker, so "
-            "that every login fails", f"write: {said} {_said(service.checker[0])} /bin/true",
+            ERROR, f"{where}: {smtpd} wants the checker first: it takes {said(service.before[0])} for the checker, so "
+            "that every login fails", f"write: {smtpd} {said(service.checker[0])} /bin/true",
         )
     elif first is None:
         yield Finding(
-            NOTE, f"{where}: it does not show whether {said} wants the host name or the checker first; if it is the "
+            NOTE, f"{where}: it does not show whether {smtpd} wants the host name or the checker first; if it is the "
             "other way round, every password is accepted",
             "log in with a wrong password: AUTH PLAIN AGpvZQB3cm9uZw== must give 535 (README.auth-ext, section 4)",
         )
@@ -305,8 +177,8 @@ def _offered(service: Service, where: str, offered: list[str]) -> Iterator[Findi
         yield Finding(WARNING, f"{where}: qmail-smtpd offers CRAM-MD5, and CHECKAPOPPW_MECHANISMS does not permit it: "
                       "clients that choose it are refused (mechanism-off)", 'set it to "plain cram-md5"')
     elif "CRAM-MD5" not in offered and "cram-md5" in chosen:
-        yield Finding(WARNING, f"{where}: CHECKAPOPPW_MECHANISMS permits CRAM-MD5, which qmail-smtpd does not offer: an "
-                      "old challenge and its response could be sent again as a password", 'set it to "plain"')
+        yield Finding(WARNING, f"{where}: CHECKAPOPPW_MECHANISMS permits CRAM-MD5, which qmail-smtpd does not offer: "
+                      "an old challenge and its response could be sent again as a password", 'set it to "plain"')
 
 
 def _boxes(where: str, around: Surroundings) -> Iterator[Finding]:

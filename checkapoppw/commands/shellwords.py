@@ -4,8 +4,11 @@ Pure: text in, words out.  What only a shell could tell (a command's output, a v
 never guessed.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
+
+from .refusal import shown
 
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r]+|\\\n) | (?P<comment>\#[^\n]*) | (?P<end>\n|&&|\|\||[;&|()])
@@ -48,9 +51,10 @@ def unknown(name: str) -> str:
     return f"{UNKNOWN}{name}{UNKNOWN}"
 
 
-def readable(word: str) -> str:
+def said(word: str) -> str:
     """A word for people: unknown values as the shell writes them."""
-    return re.sub(f"{UNKNOWN}(\\w+){UNKNOWN}", r"$\1", word).replace(UNKNOWN, "$(...)")
+    named = re.sub(f"{UNKNOWN}(\\w+){UNKNOWN}", r"$\1", word)
+    return shown(os.fsencode(named.replace(UNKNOWN, "$(...)")))
 
 
 class Script:
@@ -70,9 +74,9 @@ class Script:
             opened = {int(target[0]) for target in redirections if target[0].isdigit() and int(target[0]) > 2}
             while words and words[0] in _KEYWORDS:
                 del words[0]
-            given = []
+            given: dict[str, str] = {}
             while words and (found := _ASSIGNMENT.fullmatch(words[0])):
-                given.append(found.groups())
+                given[found[1]] = found[2]
                 del words[0]
             if not words:
                 self._variables.update(given)
@@ -85,7 +89,7 @@ class Script:
                 self._limit(words[1:])
             environ = {name: self._variables[name] for name in self._exported if name in self._variables}
             hidden = {name: value for name, value in self._variables.items() if name not in self._exported}
-            yield Command(words, environ | dict(given), hidden, self._opened | opened, dict(self._memory))
+            yield Command(words, environ | given, hidden, self._opened | opened, dict(self._memory))
 
     def _export(self, words: list[str]) -> None:
         for word in words:
