@@ -18,7 +18,7 @@ from .refusal import quoted, shown
 
 # So many of one home are told; whoever has more will look again.
 _MOST = 50
-_COPY = re.compile(rb"~$|\.(bak|old|orig|save|sw[a-p]|dpkg-[a-z]+|rpm[a-z]+)$|^[.#]")
+_COPY = re.compile(rb"~$|\.(bak|old|orig|save|sw[a-p]|dpkg-[a-z]+|rpm[a-z]+)$|^(\.\.|\.?#)")
 _OURS = re.compile(rb"(\.|#|\.#)?\.apop")
 _HASH = re.compile(rb"\$(1|2[abxy]|5|6|7|y|gy|argon2id?|scrypt)\$")
 _MARK = b"\xef\xbb\xbf"
