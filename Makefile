@@ -28,8 +28,8 @@ test: $(VENV)/.test
 	$(VENV)/bin/python -m pytest
 
 # On Debian 12: Debian 13's Dovecot has no checkpassword any more.
-SERVERS = curl daemontools dovecot-imapd dovecot-pop3d dovecot-submissiond fetchmail mpop msmtp openssl postfix qpsmtpd \
-	sudo swaks ucspi-tcp
+SERVERS = curl daemontools dovecot-imapd dovecot-pop3d dovecot-submissiond fail2ban fetchmail fish mpop msmtp openssl \
+	postfix qpsmtpd rsyslog sudo swaks ucspi-tcp zsh
 test-servers: $(VENV)/.test
 	@dpkg -s $(SERVERS) >/dev/null 2>&1 || if [ "$$(id -u)" = 0 ]; \
 		then apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(SERVERS) >/dev/null; \

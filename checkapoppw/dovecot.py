@@ -21,6 +21,7 @@ _REPLY = "checkpassword-reply"
 _REPLY_DESCRIPTOR = 4
 # A path and a maildir, or the words of a failure, over the file itself.
 _LARGEST_ANSWER = apopfile.LARGEST + 2 * 65536
+_LONGEST_WORDS = 200  # of a reason and its remedy
 # Mechanisms that Dovecot verifies itself, with a password that it asks for.
 _CHALLENGED = {b"CRAM-MD5": "cram-md5", b"APOP": "apop"}
 
@@ -156,7 +157,8 @@ def understood(answer: bytes) -> tuple[bytes, bytes, bytes | None]:
     if kind and len(parts) >= 2:
         reason, remedy = parts[0].decode("latin-1"), parts[1].decode("latin-1")
         # The log shows both as our own words.
-        plain = (reason + remedy).isascii() and (reason + remedy).isprintable() and '"' not in reason + remedy
+        words = reason + remedy
+        plain = words.isascii() and words.isprintable() and '"' not in words and len(words) <= _LONGEST_WORDS
         if plain and reason.replace("-", "").isalnum() and remedy.count("%") == remedy.count("%s") == len(parts) - 2:
             raise kind(reason, remedy, *parts[2:])
     raise Deferred("child-failed", "see why a process that had become the account ended early")

@@ -2,7 +2,7 @@
 
 A hint may only narrow what is allowed, never widen it, and an unknown value narrows nothing: the hints are those of
 sagredo's qmail-smtpd (SMTPAUTHMETHOD), of checkpw's patch for qmail-popup (AUTH), of Dovecot
-(SERVICE) and of tcpserver (TCPLOCALPORT, TCPREMOTEIP).
+(SERVICE) and of tcpserver (TCPLOCALPORT).
 """
 
 _SMTP_METHODS = {b"plain": "plain", b"login": "plain", b"cram-md5": "cram-md5"}
@@ -11,11 +11,25 @@ _SMTP_PORTS = (b"25", b"465", b"587")
 _PORTS = dict.fromkeys(_SMTP_PORTS, b"smtp") | {b"110": b"pop3", b"995": b"pop3", b"143": b"imap", b"993": b"imap"}
 _SERVICES = {b"smtp": b"smtp", b"submission": b"smtp", b"pop3": b"pop3", b"imap": b"imap"}
 
-# What the log shows of them, under these names.
+# What the log shows of them, by its fields.  Of several names the first one that is set counts: those of the program
+# nearest to us, which alone may know of a proxy, stand before those of a super-server.
+# TCP: tcp-environ(5) of tcpserver, tcpsvd, s6-tcpserver, tcp-env; couriertcpd(8), GNU inetd --environment, Dovecot.
+# TCP6: the same with IPv6, where TCPREMOTEIP may be missing; where both are there, TCPREMOTEIP is the shorter form.
+# SSL: sslserver(1) without -e.  REMOTE_ADDR, REMOTE_PORT: systemd.socket(5), Accept=.  REMOTEIP, REMOTEPORT: GNU pies.
+# REMOTE_HOST: xinetd, an address in spite of its name, and without a port.
 LOGGED = (
-    (b"SMTPAUTHMETHOD", "smtpauthmethod"), (b"AUTH", "auth"), (b"SERVICE", "service"), (b"TCPLOCALPORT", "port"),
-    (b"TCPREMOTEIP", "remote"),
+    ("smtpauthmethod", (b"SMTPAUTHMETHOD",)),
+    ("auth", (b"AUTH",)),
+    ("service", (b"SERVICE",)),
+    ("port", (b"TCPLOCALPORT",)),
+    ("remote", (b"TCPREMOTEIP", b"TCP6REMOTEIP", b"SSLREMOTEIP", b"REMOTE_ADDR", b"REMOTEIP", b"REMOTE_HOST")),
+    ("remoteport", (b"TCPREMOTEPORT", b"TCP6REMOTEPORT", b"SSLREMOTEPORT", b"REMOTE_PORT", b"REMOTEPORT")),
 )
+
+
+def logged(environ: dict[bytes, bytes]) -> dict[str, bytes]:
+    """What the caller tells, by the fields of the log; empty where it does not."""
+    return {field: next(filter(None, map(environ.get, names)), b"") for field, names in LOGGED}
 
 
 def narrowed(mechanisms: tuple[str, ...], environ: dict[bytes, bytes]) -> tuple[str, ...]:

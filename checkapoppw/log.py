@@ -12,10 +12,10 @@ from .errors import Deferred, Misused
 # Every line has all of these, in this order.
 FIELDS = (
     "result", "reason", "login", "account", "uid", "file", "mechanism", "order", "fields", "credential",
-    "smtpauthmethod", "auth", "service", "port", "remote", "ms", "note", "remedy",
+    "smtpauthmethod", "auth", "service", "port", "remote", "remoteport", "ms", "note", "remedy",
 )
-# With all values this long a line is still shorter than PIPE_BUF (4,096 bytes), up to which a write to a pipe is not
-# mixed with another process's (pipe(7)).
+# With all values from outside this long, and two such names in the remedy, a line has fewer than 3,000 bytes, so that a
+# write to a pipe is not mixed with another process's (PIPE_BUF in pipe(7): 4,096 bytes).
 LONGEST_VALUE = 200
 _SAFE = frozenset(range(0x21, 0x7F)) - frozenset(b'"=\\')
 _PRIORITIES = {"accepted": 6, "refused": 5}  # LOG_INFO, LOG_NOTICE

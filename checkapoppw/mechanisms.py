@@ -107,10 +107,11 @@ def usable(credentials: "list[Credential]", around: Circumstances) -> "list[Cred
 
 def refusal(reason: str) -> Refused:
     """The refusal of a response, with its remedy."""
-    return Refused(reason, _REMEDIES.get(reason, ""))
+    return Refused(reason, _REMEDIES[reason])
 
 
 _REMEDIES = {
+    "wrong-password": "enter the right password, or set another one with apoppasswd",
     "extra-fields": "an attack by a NUL in the password, or indimail: then set CHECKAPOPPW_CALLER=indimail",
     "mechanism-off": "see CHECKAPOPPW_MECHANISMS and the caller's SMTPAUTHMETHOD, AUTH and TCPLOCALPORT",
     "foreign-challenge": "an attack, or a program stands between: then set CHECKAPOPPW_STRICT_PID=0",

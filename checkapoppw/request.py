@@ -53,7 +53,7 @@ def read(descriptor: int = 3) -> bytes:
     except OSError:
         raise Deferred("fd3-unreadable", "start checkapoppw from a program that speaks checkpassword") from None
     if len(data) > LIMIT:
-        raise Refused("too-long")
+        raise Refused("too-long", "let the client send a shorter name and password")
     return data
 
 
@@ -73,9 +73,9 @@ def parse(data: bytes, indimail: bool = False, lookup: bool = False) -> Request:
         raise Misused("bad-input", "start checkapoppw from a program that speaks checkpassword")
     login, second = fields[:2]
     if not login:
-        raise Refused("empty-login")
+        raise Refused("empty-login", "enter a name in the mail program")
     if not second and not lookup:
-        raise Refused("empty-password")
+        raise Refused("empty-password", "enter a password in the mail program")
     if indimail and len(fields) > 3:
         return _indimail(fields)
     if len(fields) == 3:

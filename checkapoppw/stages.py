@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def begin(argv: list[str], settings: "Settings", entry: "Entry") -> dict[bytes, bytes]:
     """The environment, once the settings have been taken from it.  Raises Misused: bad-setting, no-program."""
     environ = dict(posix.environ)
-    entry.update({shown: environ.get(name, b"") for name, shown in hints.LOGGED})
+    entry.update(hints.logged(environ))
     settings.read(environ)
     if len(argv) < 2:
         raise Misused("no-program", "usage: checkapoppw prog [arg ...]")
@@ -37,9 +37,11 @@ def hear(settings: "Settings", log: "Log", entry: "Entry", lookup: bool = False)
     # Before it is taken apart, so that a refusal of its form shows whose login it was.
     login, nul, _ = data.partition(b"\0")
     if nul:
-        entry.update(login=login, fields=data.count(b"\0"))
+        entry.update(login=login, fields=data.count(b"\0"), note="lookup" if lookup else "")
     asked = request.parse(data, settings.indimail, lookup)
-    entry.update(order=asked.order, note=asked.note)
+    entry["order"] = asked.order
+    if asked.note:
+        entry["note"] = asked.note
     return asked
 
 

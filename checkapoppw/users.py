@@ -82,7 +82,8 @@ def look_up(local: bytes, get: "Callable[[int, bytes], bytes | None]", passwd: P
     Raises Refused (empty-local), and Deferred for what qmail defers: cdb-unreadable, cdb-fields, home-stat, no-alias.
     """
     if not local:
-        raise Refused("empty-local")  # qmail delivers its mail to nobody
+        # qmail delivers its mail to nobody
+        raise Refused("empty-local", "log in with a name that has something before the @")
     value = _users_cdb(local, get)
     return parse(value) if value is not None else getpw(local, passwd)
 

@@ -57,6 +57,7 @@ def test_data(host: Host, joe: Path, data: bytes, code: int, reason: str) -> Non
     login = host.login(data, environ={"TCPREMOTEIP": "192.0.2.7"})
     assert (login.code, login.output, login.errors) == (code, b"", b"")
     assert (login.logged["reason"], login.logged["remote"]) == (reason, "192.0.2.7")
+    assert login.log.endswith(' remedy=-\n' if code == 0 else '"\n')
     assert login.logged["login"] in ("-", data.partition(b"\0")[0].decode())
 
 

@@ -71,6 +71,15 @@ def test_failures(host: Host, joe: Path, reply: Path, data: bytes, environ: dict
     assert answered(host, reply, data, **environ) == (code, {})
 
 
+def test_lookups_are_noted(host: Host, joe: Path, reply: Path) -> None:
+    """The log tells a look-up, which mail that comes in causes too, from a client that logs in."""
+    for data in (LOOKUP, b"joe-x\0\0\0"):
+        answered(host, reply, data, AUTHORIZED="1")
+        assert " note=lookup " in host.log.read_text()
+    answered(host, reply, b"joe-x\0tanstaaf\0\0")
+    assert " note=- " in host.log.read_text()
+
+
 def test_unreadable_file_is_temporary(host: Host, joe: Path, reply: Path) -> None:
     """What the child defers for, the parent does, with the reason and the remedy in the log."""
     (joe / ".apop").chmod(0o644)
@@ -120,7 +129,7 @@ def test_mail_location(maildir: bytes, location: bytes) -> None:
     assert dovecot.mail_location(b"/home/joe", maildir) == location
 
 
-parts = st.sampled_from([b"0", b"1", b"111", b"2", b"x", b"", b"\xff", b"%s", b"%d", b'"', b"a=b c", b"\n"])
+parts = st.sampled_from([b"0", b"1", b"111", b"2", b"x", b"", b"\xff", b"%s", b"%d", b'"', b"a=b c", b"\n", b"x" * 201])
 
 
 @given(st.binary(max_size=200) | st.lists(parts).map(b"\0".join))
@@ -131,6 +140,7 @@ def test_any_answer_of_the_child(answer: bytes) -> None:
     except (Refused, Deferred) as error:
         shown = log.remedy(error.remedy, error.names)
         assert shown.isprintable()
+        assert len(shown) < 500
         assert shown.count('"') in (0, 2)
         assert not set(error.reason) & set(' ="\n')
         return

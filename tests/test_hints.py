@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkapoppw import hints
+from checkapoppw import hints, log
 from checkapoppw.settings import MECHANISMS
 
 
@@ -30,7 +30,7 @@ def test_narrowed(environ: dict[str, str], left: tuple[str, ...]) -> None:
 
 
 @given(
-    st.dictionaries(st.sampled_from([name for name, _ in hints.LOGGED]), st.binary(max_size=9)),
+    st.dictionaries(st.sampled_from([name for _, names in hints.LOGGED for name in names]), st.binary(max_size=9)),
     st.sets(st.sampled_from(MECHANISMS)),
 )
 def test_hints_never_widen(environ: dict[bytes, bytes], permitted: set[str]) -> None:
@@ -52,3 +52,32 @@ def test_hints_never_widen(environ: dict[bytes, bytes], permitted: set[str]) -> 
 def test_service(environ: dict[str, str], service: bytes) -> None:
     """The service is the port's, or else what Dovecot calls it."""
     assert hints.service({name.encode(): value.encode() for name, value in environ.items()}) == service
+
+
+@pytest.mark.parametrize(("environ", "remote", "port"), [
+    ({}, b"", b""),
+    ({"TCPREMOTEIP": "192.0.2.7", "TCPREMOTEPORT": "4000"}, b"192.0.2.7", b"4000"),
+    ({"TCP6REMOTEIP": "2001:db8::7", "TCP6REMOTEPORT": "4000"}, b"2001:db8::7", b"4000"),
+    ({"TCP6REMOTEIP": "::ffff:192.0.2.7", "TCPREMOTEIP": "192.0.2.7"}, b"192.0.2.7", b""),
+    ({"PROTO": "SSL", "SSLREMOTEIP": "192.0.2.7", "SSLREMOTEPORT": "4000"}, b"192.0.2.7", b"4000"),
+    ({"REMOTE_ADDR": "2001:db8::7", "REMOTE_PORT": "4000", "REMOTE_HOST": "a.example"}, b"2001:db8::7", b"4000"),
+    ({"REMOTEIP": "192.0.2.7", "REMOTEPORT": "4000", "REMOTEHOST": "a.example"}, b"192.0.2.7", b"4000"),
+    ({"REMOTE_HOST": "192.0.2.7"}, b"192.0.2.7", b""),
+    ({"TCPREMOTEIP": "192.0.2.7", "TCPREMOTEPORT": "4000", "REMOTE_ADDR": "::1", "REMOTE_PORT": "9"},
+     b"192.0.2.7", b"4000"),
+    ({"TCPREMOTEIP": "", "REMOTE_ADDR": "192.0.2.7"}, b"192.0.2.7", b""),
+    ({"TCPREMOTEHOST": "a.example", "TCPREMOTEINFO": "joe"}, b"", b""),
+])
+def test_remote(environ: dict[str, str], remote: bytes, port: bytes) -> None:
+    """The client's address and port are found under the names of every super-server, the nearest one's first, and no
+    name that the client itself may choose is ever taken.
+    """
+    logged = hints.logged({name.encode(): value.encode() for name, value in environ.items()})
+    assert (logged["remote"], logged["remoteport"]) == (remote, port)
+
+
+def test_logged_fields() -> None:
+    """What the caller tells stands in the log in the order of its fields."""
+    fields = tuple(field for field, _ in hints.LOGGED)
+    first = log.FIELDS.index(fields[0])
+    assert log.FIELDS[first:first + len(fields)] == fields

@@ -30,12 +30,50 @@ def test_everything_is_readable_to_all(prefix: Path) -> None:
 def test_what_is_installed(prefix: Path) -> None:
     """The commands, the manual pages and the byte code are where they belong."""
     for name in ("bin/checkapoppw", "bin/apoppasswd", "share/man/man8/checkapoppw.8", "share/man/man1/apoppasswd.1",
-                 "share/man/man5/apop.5", "lib/checkapoppw/checkapoppw/main.py"):
+                 "share/man/man5/apop.5", "bin/apopctl", "share/man/man8/apopctl.8",
+                 "share/bash-completion/completions/apoppasswd",
+                 "share/zsh/site-functions/_apoppasswd", "share/fish/vendor_completions.d/apoppasswd.fish",
+                 "lib/checkapoppw/checkapoppw/main.py"):
         assert (prefix / name).is_file()
     assert (prefix / "bin" / "checkapoppw").read_text().startswith(f"#!{interpreter()} -IS")
     for source in (prefix / "lib" / "checkapoppw").rglob("*.py"):
         assert list((source.parent / "__pycache__").glob(f"{source.stem}.*.pyc"))
     assert not (prefix / "lib" / "checkapoppw.new").exists()
+
+
+@pytest.mark.parametrize("name", install.PEOPLES)
+@pytest.mark.parametrize(("shell", "words", "at", "answer"), [
+    ("bash", "{name} --", "1", "plain,--help\n"),
+    ("zsh", "{name} --", "1", "plain\n--help\nShow this message and exit.\n"),
+    ("fish", "{name} --", "--", "plain,--help\tShow this message and exit.\n"),
+])
+def test_completion(prefix: Path, name: str, shell: str, words: str, at: str, answer: str) -> None:
+    """Each command answers the shells' question for options, which their scripts put as they are installed."""
+    script = prefix / install.COMPLETIONS[shell].format(name=name)
+    assert f"_{name.upper()}_COMPLETE={shell}_complete" in script.read_text()
+    environ = {
+        "COMP_WORDS": words.format(name=name), "COMP_CWORD": at, f"_{name.upper()}_COMPLETE": f"{shell}_complete",
+    }
+    asked = subprocess.run([prefix / "bin" / name], env=environ, capture_output=True, text=True, check=False)
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert answer in asked.stdout
+
+
+@pytest.mark.parametrize(("instruction", "words", "at"), [
+    ("bash_complete", "apoppasswd '", "1"), ("zsh_complete", "apoppasswd $(x) `x` ", "9"), ("bash_complete", "", "0"),
+    ("fish_complete", "apoppasswd \x1b", ""), ("bash_complete", "apoppasswd", "x"), ("tcsh_complete", "x", "1"),
+    ("x", "", ""),
+])
+def test_odd_completions(prefix: Path, host: Host, joe: Path, instruction: str, words: str, at: str) -> None:
+    """Whatever a shell asks for, an answer is all that comes of it: no password is read, none is set."""
+    environ = {"_APOPPASSWD_COMPLETE": instruction, "COMP_WORDS": words, "COMP_CWORD": at, "HOME": str(joe)}
+    asked = subprocess.run(
+        [prefix / "bin" / "apoppasswd", "-d", joe, "--stdin"], env=environ, input="another-password\n",
+        capture_output=True, text=True, check=False,
+    )
+    assert "Traceback" not in asked.stderr
+    assert "password" not in asked.stdout + asked.stderr
+    assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
 
 
 def test_uninstall_leaves_what_is_not_ours(shared: Path) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
+import select
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
@@ -10,12 +11,15 @@ import click
 from .. import __version__
 from . import asking, trial
 from .doctor import findings
-from .explain import Explainer, batches
+from .explain import Explainer
 from .findings import ERROR
 from .outcome import run
 from .tree import tree
 
 _COLOURS = {0: "green", 1: "yellow"}  # and red
+# Addresses: enough for a child to have many of them, and a few dozen megabytes of records.
+_BATCH = 16384
+_MOMENT = 0.05  # seconds
 
 
 def _remember_root(context: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -67,17 +71,32 @@ def explain(as_json: bool, null: bool, addresses: tuple[str, ...]) -> None:
         raise click.UsageError("name addresses, or let --null read them" if addresses == () else
                                "--null reads the addresses from standard input alone")
     explainer = Explainer(_root())
-    for logins in batches(0) if null else [[*map(os.fsencode, addresses)]]:
+    for logins in _batches(0) if null else [[*map(os.fsencode, addresses)]]:
         records = explainer.explain(logins)
         say(map(json.dumps, records) if as_json else (line for record in records for line in tree(record)))
+
+
+def _batches(descriptor: int) -> Iterator[list[bytes]]:
+    # The addresses on a descriptor, each ended by a NUL, the last one perhaps not.  A batch ends when it is large, or
+    # when nothing more has come for a moment: whoever writes may wait for the answer.
+    logins: list[bytes] = []
+    rest = b""
+    while piece := os.read(descriptor, 1 << 16):
+        *ended, rest = (rest + piece).split(b"\0")
+        logins += ended
+        if len(logins) >= _BATCH or not select.select([descriptor], [], [], _MOMENT)[0]:
+            yield logins
+            logins = []
+    yield [*logins, rest] if rest else logins
 
 
 @command.command()
 @_with_root
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the password as one line from standard input.")
+@click.option("--service", type=click.Choice(["smtp", "pop3", "imap"]), help="What the login is for, as for= knows it.")
 @click.option("--program", type=click.Path(), help="The checkapoppw to run, in the place of the one beside apopctl.")
 @click.argument("address")
-def check(from_stdin: bool, program: str | None, address: str) -> None:
+def check(from_stdin: bool, service: str | None, program: str | None, address: str) -> None:
     """Ask for a password, and let checkapoppw itself check it: by PLAIN, by APOP and by CRAM-MD5.
 
     The settings are those of the environment, but for the log, the delay and the process that a challenge must name.
@@ -86,7 +105,7 @@ def check(from_stdin: bool, program: str | None, address: str) -> None:
     """
     path = program or trial.beside()
     password = asking.line() if from_stdin else asking.typed("Password: ")
-    environ = {**os.environb, b"QMAIL_ROOT": _root()}
+    environ = {**os.environb, b"QMAIL_ROOT": _root()} | ({b"SERVICE": service.encode()} if service else {})
     verdicts = [trial.attempt(path, name, os.fsencode(address), password, environ) for name in trial.MECHANISMS]
     for verdict in verdicts:
         result = click.style(verdict.fields.get("result", "failed"), fg=_COLOURS.get(verdict.code, "red"))

@@ -3,11 +3,12 @@
 What a child says is data of a process that has been the account: nothing of it is believed beyond its form.
 """
 
+import gc
 import json
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from .. import process
 from ..errors import Deferred, LoginError, Refused
@@ -37,8 +38,8 @@ def error_in(report: Report) -> LoginError | None:
     """The failure that a report is, or None; one that is not of that form is Deferred (child-failed)."""
     if "reason" not in report:
         return None
-    kind = {1: Refused, 111: Deferred}.get(report.get("code", 0))
-    reason, remedy, names = report["reason"], report.get("remedy"), report.get("names")
+    code, reason, remedy, names = (report.get(key) for key in ("code", "reason", "remedy", "names"))
+    kind = Refused if code == 1 else Deferred if code == 111 else None
     if kind and isinstance(reason, str) and isinstance(remedy, str) and isinstance(names, list):
         try:
             remedy % tuple(names)  # as whoever shows it will
@@ -49,7 +50,7 @@ def error_in(report: Report) -> LoginError | None:
 
 
 def as_account(account: Account, works: Iterable[Callable[[], Report]]) -> Iterator[Report]:
-    """The report of each of the works, done by one child that has become the account.
+    """The report of each of the works, done by one child that has become the account, and has begun by now.
 
     A LoginError of a work is its report (see error_in()); so is the child's early end, for that work and for those
     behind it.  Each work has process.PATIENCE seconds.
@@ -61,20 +62,25 @@ def as_account(account: Account, works: Iterable[Callable[[], Report]]) -> Itera
         try:
             os.close(reader)
             with open(writer, "wb") as out:
-                _report(account, works, out.write)
+                _report(account, works, out)
         finally:
             os._exit(0)
     os.close(writer)
+    return _reports(child, reader, len(works))
+
+
+def _reports(child: int, reader: int, count: int) -> Iterator[Report]:
     try:
         with open(reader, "rb") as lines:
-            for _ in works:
+            for _ in range(count):
                 yield _understood(lines.readline(LONGEST))
     finally:
         os.waitpid(child, 0)
 
 
-def _report(account: Account, works: list[Callable[[], Report]], write: Callable[[bytes], int]) -> None:
+def _report(account: Account, works: list[Callable[[], Report]], out: BinaryIO) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    gc.disable()  # a collection would touch, and so copy, every page of the parent's
     try:
         process.become(account)
         unable = None
@@ -86,7 +92,8 @@ def _report(account: Account, works: list[Callable[[], Report]], write: Callable
             report = unable or work()
         except LoginError as error:
             report = failure(error)
-        write(json.dumps(report).encode() + b"\n")
+        out.write(json.dumps(report).encode() + b"\n")
+        out.flush()  # whatever becomes of the next one
 
 
 def _understood(line: bytes) -> Report:

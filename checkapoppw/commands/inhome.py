@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from .. import apopfile, dotqmail, files
 from ..errors import LoginError
 from .children import Report
-from .explain import serves
+from .inspection import serves
 from .findings import ERROR, NOTE, WARNING, Finding, of_login
 from .refusal import quoted, shown
 

@@ -48,14 +48,23 @@ finally:
     posix._exit(111)
 """
 
-APOPPASSWD = """\
+# The commands for people, with the sections of their manual pages
+PEOPLES = {"apopctl": 8, "apoppasswd": 1}
+PEOPLES_SCRIPT = """\
 #!{python} -IS
-# apoppasswd: see apoppasswd(1)
+# {name}: see {name}({section})
 import os, sys
 sys.path.insert(0, os.fsdecode({library!r}))
-from checkapoppw.commands.apoppasswd import main
+from checkapoppw.commands.{name} import main
 main()
 """
+
+# Where the shells look for what completes the arguments of a command
+COMPLETIONS = {
+    "bash": "share/bash-completion/completions/{name}",
+    "zsh": "share/zsh/site-functions/_{name}",
+    "fish": "share/fish/vendor_completions.d/{name}.fish",
+}
 
 LOGIN_SOURCE = """\
 # What a login imports.  The byte code of this file holds it all; see checkapoppw/commands/install.py.
@@ -130,16 +139,38 @@ def install(prefix: Path, root: str, python: str, pip: str) -> None:
         final.rename(former)
     new.rename(final)
     shutil.rmtree(former, ignore_errors=True)
-    commands, manuals = _places(prefix, root)
-    for command, text in commands.items():
-        command.parent.mkdir(parents=True, exist_ok=True)
-        script = command.with_name(f"{command.name}.new")
-        script.write_text(text.format(python=python, library=os.fsencode(library)), encoding="ascii")
-        script.chmod(0o755)
-        script.replace(command)
+    commands, completions, manuals = _places(prefix, root)
+    for command in commands:
+        text = PEOPLES_SCRIPT if command.name in PEOPLES else CHECKAPOPPW
+        section = PEOPLES.get(command.name)
+        values = {"name": command.name, "section": section, "python": python, "library": os.fsencode(library)}
+        _put(command, text.format(**values), 0o755)
+    for path, (shell, name) in completions.items():
+        _put(path, completion(final, shell, name), 0o644)
     for manual in manuals:
-        manual.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(SOURCE / "man" / manual.name, manual)
+        _put(manual, (SOURCE / "man" / manual.name).read_text("ascii"), 0o644)
+
+
+def _put(path: Path, text: str, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="ascii")
+    new.chmod(mode)
+    new.replace(path)
+
+
+def completion(library: Path, shell: str, name: str) -> str:
+    """What makes a shell ask a command for the arguments that may follow, in the words of the click in `library`."""
+    sys.path.insert(0, str(library))
+    try:
+        from click import Command, shell_completion
+    finally:
+        sys.path.remove(str(library))
+    kind = getattr(shell_completion, f"{shell.capitalize()}Complete")
+    script = kind(Command(name), {}, name, f"_{name.upper()}_COMPLETE")
+    # Not by source(), which starts bash to ask for its version.
+    text: str = script.source_template % script.source_vars()
+    return text
 
 
 def fill(target: Path, library: Path, pip: str) -> None:
@@ -162,12 +193,15 @@ def uninstall(prefix: Path, root: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def _places(prefix: Path, root: str) -> tuple[dict[Path, str], list[Path]]:
-    # The commands with the texts of their scripts, and the manual pages.
+def _places(prefix: Path, root: str) -> tuple[list[Path], dict[Path, tuple[str, str]], list[Path]]:
+    # The commands, what completes their arguments, with its shell and command, and the manual pages.
     base = Path(f"{root}{prefix}")
-    commands = {base / "bin" / "checkapoppw": CHECKAPOPPW, base / "bin" / "apoppasswd": APOPPASSWD}
+    commands = [base / "bin" / name for name in ("checkapoppw", *PEOPLES)]
+    completions = {
+        base / place.format(name=name): (shell, name) for shell, place in COMPLETIONS.items() for name in PEOPLES
+    }
     pages = sorted((SOURCE / "man").iterdir())
-    return commands, [base / "share" / "man" / f"man{page.suffix[1:]}" / page.name for page in pages]
+    return commands, completions, [base / "share" / "man" / f"man{page.suffix[1:]}" / page.name for page in pages]
 
 
 def main() -> None:
@@ -187,7 +221,8 @@ def main() -> None:
         install(prefix, wanted.root, wanted.python, wanted.pip)
     except (ValueError, OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"make install: {error}")
-    print(f"Installed in {prefix}: bin/checkapoppw, bin/apoppasswd, their modules and manual pages")
+    names = ", ".join(f"bin/{name}" for name in ("checkapoppw", *PEOPLES))
+    print(f"Installed in {prefix}: {names}, their modules, manual pages and completions")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ def _status(command: click.Command, name: str) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except SystemExit as error:  # click's own: a shell was answered, or nobody reads what is printed
+        return error.code if isinstance(error.code, int) else TROUBLE
     except click.Abort:
         return INTERRUPTED
     except Refusal as error:
