@@ -1,6 +1,7 @@
 """A sound host, as an administrator would set it up, and what doctor says of it."""
 
 import os
+import shutil
 import stat
 import textwrap
 from collections.abc import Callable
@@ -35,6 +36,7 @@ class Sound(Host):
 
     def __init__(self, base: Path, program: Path) -> None:
         super().__init__(base, program)
+        self._installed = program
         self.control("me", b"mail.example.org\n")
         self.control("locals", b"example.org\n# a comment\nlocalhost\n")
         self.control("virtualdomains", b"virtual.example:vdom\n")
@@ -86,6 +88,19 @@ class Sound(Host):
         script.write_text(textwrap.dedent(f"#!/bin/sh\n{before}\n{command}\n").format(**names))
         script.chmod(0o755)
         return script
+
+    def own_program(self) -> Path:
+        """Install for this host alone: a script and modules that a test may spoil."""
+        place, library = self.base / "usr" / "bin", self.base / "usr" / "lib"
+        shutil.rmtree(self.base / "usr", ignore_errors=True)
+        shutil.copytree(self._installed.parent.parent / "lib" / "checkapoppw", library)
+        place.mkdir()
+        self.program = place / "checkapoppw"
+        text = self._installed.read_text()
+        given = text.partition("sys.path.insert(0, ")[2].partition(".decode")[0]
+        self.program.write_text(text.replace(given, repr(bytes(library))))
+        self.program.chmod(0o755)
+        return self.program
 
     @property
     def quoted(self) -> str:

@@ -178,7 +178,7 @@ QMAIL: list[Setup] = [
      ("error", "neither control/locals nor control/me"), control("me", b"example.org\n")),
     ("forgotten qmail-newu", lambda host: host.text("+new-:new:1:1:/home/new:-::"),
      ("error", "users/assign", "line 1 (+new-:)", "run qmail-newu"), lambda host: host.newu()),
-    ("newer", lambda host: os.utime(host.root / "users" / "assign"), ("warning", "newer", "run qmail-newu"),
+    ("newer", both(lambda host: os.utime(host.root / "users" / "cdb", (1e9, 1e9))), ("warning", "newer", "run qmail-newu"),
      lambda host: host.newu()),
     ("no cdb", remove("qmail", "users", "cdb"), ("error", "no users/cdb", "run qmail-newu"),
      lambda host: host.newu()),
@@ -283,6 +283,60 @@ ROOTS: list[Setup] = [
 ]
 
 
+def installed(change: Callable[[Path, Path], object]) -> Break:
+    """Install once more, for this host alone, and change that: the command's script, the directory of the modules."""
+    def apply(host: Sound) -> None:
+        change(host.own_program(), host.base / "usr" / "lib")
+
+    return apply
+
+
+def replaced(old: str, new: str) -> Callable[[Path, Path], object]:
+    return lambda script, _: script.write_text(script.read_text().replace(old, new))
+
+
+def byte_code(library: Path) -> Path:
+    """The byte code of a login."""
+    [path] = (library / "__pycache__").glob("checkapoppw_login.*.pyc")
+    return path
+
+
+_STUB = "#!/usr/bin/python3\nimport sys\nfrom checkapoppw.main import main\nsys.exit(main())\n"
+again = installed(lambda script, library: None)
+# The remedy of most is make install.
+INSTALLATION: list[Setup] = [
+    ("no flags", installed(replaced(" -ISXutf8", "")), ("error", "first line", "-ISXutf8", "make install"), again),
+    ("other flags", installed(replaced("-ISXutf8", "-I")), ("error", "first line", "-ISXutf8", "make install"), again),
+    ("pip's stub", installed(lambda script, _: script.write_text(_STUB)), ("error", "stub", "pip", "make install"),
+     again),
+    ("no interpreter", installed(lambda script, _: script.write_bytes(
+        b"#!/nonexistent/python3 -ISXutf8\n" + script.read_bytes().partition(b"\n")[2])),
+     ("error", "/nonexistent/python3", "make install"), again),
+    ("no byte code", installed(lambda _, library: byte_code(library).unlink()),
+     ("warning", "byte code is missing", "make install"), again),
+    ("byte code of another Python", installed(lambda _, library: byte_code(library).write_bytes(b"\0" * 99)),
+     ("warning", "byte code is of another version", "make install"), again),
+    ("no modules", installed(lambda _, library: shutil.rmtree(library)),
+     ("error", "modules", "make install"), again),
+    ("half an installation", installed(lambda _, library: [byte_code(library).unlink(),
+                                                           (library / "checkapoppw" / "main.py").unlink()]),
+     ("error", "does not start", "111", "make install"), again),
+    ("setuid", installed(lambda script, _: script.chmod(0o4755)), ("warning", "setuid", "chmod 755"),
+     installed(lambda script, _: script.chmod(0o755))),
+    ("not executable", installed(lambda script, _: script.chmod(0o644)), ("error", "not executable", "chmod 755"), SH),
+    ("writable modules", installed(lambda _, library: mode(library / "checkapoppw" / "main.py", 0o022)),
+     ("error", "others than its owner may write", "chmod -R go-w"), SH),
+    ("private modules", installed(lambda _, library: (library / "checkapoppw").chmod(0o700)),
+     ("warning", "not everybody can read", "chmod -R a+rX"), SH),
+    ("private directory", installed(lambda script, _: script.parent.parent.chmod(0o700)),
+     ("warning", "not everybody can enter", "chmod a+x"), chmod(0o755, "usr")),
+    ("namesake", other_program, ("warning", "another program of this name", "/path/checkapoppw", "whole paths"),
+     remove("path", "checkapoppw")),
+    ("Debian's", installed(lambda script, _: shutil.copy("/bin/true", script)),
+     ("error", "another program of the same name", "checkpw"), again),
+]
+
+
 def _crlf(script: Path) -> None:
     script.write_bytes(script.read_bytes().replace(b"\n", b"\r\n"))
 
@@ -293,8 +347,7 @@ def _named(setups: list[Setup]) -> pytest.MarkDecorator:
 
 
 def found_and_mended(host: Sound, broken: Break, words: tuple[str, ...], mend: str | Break) -> None:
-    """Break a host, look for the one finding, mend it as that says, and see that all is well again."""
-    assert faults(host) == []
+    """Break a sound host, look for the one finding, mend it as that says, and see that all is well again."""
     broken(host)
     found = faults(host)
     told = [one for one in found if all(word in f"{one.level}: {one.what} {one.remedy}" for word in words)]
@@ -318,6 +371,12 @@ def test_qmail(sound: Sound, broken: Break, words: tuple[str, ...], mend: str | 
     found_and_mended(sound, broken, words, mend)
 
 
+@_named(INSTALLATION)
+def test_installation(sound: Sound, broken: Break, words: tuple[str, ...], mend: str | Break) -> None:
+    """What is wrong with the installation is found, named and mended."""
+    found_and_mended(sound, broken, words, mend)
+
+
 @_named(SERVICES)
 def test_services(sound: Sound, broken: Break, words: tuple[str, ...], mend: str | Break) -> None:
     """What is wrong with a run script is found, named and mended."""
@@ -329,3 +388,10 @@ def test_services(sound: Sound, broken: Break, words: tuple[str, ...], mend: str
 def test_accounts_of_several_uids(sound: Sound, broken: Break, words: tuple[str, ...], mend: str | Break) -> None:
     """What only root can get wrong is found, named and mended."""
     found_and_mended(sound, broken, words, mend)
+
+
+def test_soundness(sound: Sound) -> None:
+    """A sound host, and sound services, are met with silence."""
+    assert looked_over(sound) == []
+    for service in (_POP3, _SMTP):
+        assert looked_over(sound, sound.service(service, _BOTH), addresses=(b"joe", b"info@virtual.example")) == []

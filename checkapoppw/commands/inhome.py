@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from .. import apopfile, dotqmail, files
 from ..errors import LoginError
 from .children import Report
-from .inspection import serves
 from .findings import ERROR, NOTE, WARNING, Finding, of_login
+from .inspection import serves
 from .refusal import quoted, shown
 
 # So many of one home are told; whoever has more will look again.
