@@ -178,7 +178,8 @@ QMAIL: list[Setup] = [
      ("error", "neither control/locals nor control/me"), control("me", b"example.org\n")),
     ("forgotten qmail-newu", lambda host: host.text("+new-:new:1:1:/home/new:-::"),
      ("error", "users/assign", "line 1 (+new-:)", "run qmail-newu"), lambda host: host.newu()),
-    ("newer", both(lambda host: os.utime(host.root / "users" / "cdb", (1e9, 1e9))), ("warning", "newer", "run qmail-newu"),
+    ("newer", lambda host: os.utime(host.root / "users" / "cdb", (1e9, 1e9)),
+     ("warning", "newer", "run qmail-newu"),
      lambda host: host.newu()),
     ("no cdb", remove("qmail", "users", "cdb"), ("error", "no users/cdb", "run qmail-newu"),
      lambda host: host.newu()),
@@ -199,7 +200,7 @@ QMAIL: list[Setup] = [
     ("relative home", assign(f"=ann:ann:{UID}:{UID}:ann:::"), ("warning", "=ann:", "slash"), lambda host: host.newu()),
     ("no home", assign(f"=ann:ann:{UID}:{UID}:/nonexistent/ann:::"), ("error", "/nonexistent/ann", "enter"),
      lambda host: host.newu()),
-    ("clock behind the cdb", both(date("qmail", "users", "cdb"), lambda host: None),
+    ("clock behind the cdb", date("qmail", "users", "cdb"),
      ("warning", "clock is behind", "users/cdb"), lambda host: host.newu()),
 ]
 SERVICES: list[Setup] = [
@@ -220,12 +221,13 @@ SERVICES: list[Setup] = [
      ("error", "CHECKAPOPPW_MECHANISMS='plain cram'", "words out of: plain apop cram-md5"), smtp()),
     ("setting of Windows", smtp(environ={"CHECKAPOPPW_MAX_AGE": "600\r"}), ("error", "CHECKAPOPPW_MAX_AGE", "\\x0d"),
      smtp(environ={"CHECKAPOPPW_MAX_AGE": "600"})),
-    ("misspelt setting", smtp(environ={"CHECKAPOPPW_MECHANISM": "plain"}), ("warning", "CHECKAPOPPW_MECHANISM:", "ignored"),
+    ("misspelt setting", smtp(environ={"CHECKAPOPPW_MECHANISM": "plain"}),
+     ("warning", "CHECKAPOPPW_MECHANISM:", "ignored"),
      smtp(environ={"CHECKAPOPPW_MECHANISM": ""})),
     ("not exported", smtp(before="exec 2>&1 5>&2\nCHECKAPOPPW_FAIL_DELAY=1"),
      ("warning", "not exported", "export CHECKAPOPPW_FAIL_DELAY"), smtp()),
     ("no descriptor 5", smtp(before="exec 2>&1"), ("error", "fd:5", "descriptor 5", "5>&2"), smtp()),
-    ("no env", lambda host: (host.service(_SMTP, _BOTH), shutil.rmtree(host.base / "service" / "env")),
+    ("no env", both(smtp(), lambda host: shutil.rmtree(host.base / "service" / "env")),
      ("error", "envdir", "no such directory", "mkdir"), smtp()),
     ("wrong QMAIL_ROOT", smtp(environ={"QMAIL_ROOT": "/nonexistent"}), ("error", "/nonexistent", "QMAIL_ROOT"), smtp()),
     ("sudo", smtp(_SMTP.replace("{checker}", "sudo -C 4 -n env CHECKAPOPPW_LOG={base}/log QMAIL_ROOT={root} "
@@ -301,8 +303,13 @@ def byte_code(library: Path) -> Path:
     return path
 
 
+def _halve(_: Path, library: Path) -> None:
+    byte_code(library).unlink()
+    (library / "checkapoppw" / "main.py").unlink()
+
+
 _STUB = "#!/usr/bin/python3\nimport sys\nfrom checkapoppw.main import main\nsys.exit(main())\n"
-again = installed(lambda script, library: None)
+again: Break = Sound.own_program
 # The remedy of most is make install.
 INSTALLATION: list[Setup] = [
     ("no flags", installed(replaced(" -ISXutf8", "")), ("error", "first line", "-ISXutf8", "make install"), again),
@@ -318,8 +325,7 @@ INSTALLATION: list[Setup] = [
      ("warning", "byte code is of another version", "make install"), again),
     ("no modules", installed(lambda _, library: shutil.rmtree(library)),
      ("error", "modules", "make install"), again),
-    ("half an installation", installed(lambda _, library: [byte_code(library).unlink(),
-                                                           (library / "checkapoppw" / "main.py").unlink()]),
+    ("half an installation", installed(_halve),
      ("error", "does not start", "111", "make install"), again),
     ("setuid", installed(lambda script, _: script.chmod(0o4755)), ("warning", "setuid", "chmod 755"),
      installed(lambda script, _: script.chmod(0o755))),
