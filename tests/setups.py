@@ -4,13 +4,11 @@ import os
 import shutil
 import stat
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 
 from checkapoppw.commands import doctor
 from checkapoppw.commands.findings import Finding
 
-from .conftest import UID
 from .host import Host, write_cdb
 
 _SERVER = """\
@@ -34,22 +32,24 @@ class Sound(Host):
     The text of users/assign is there too, as it is on a real host.
     """
 
-    def __init__(self, base: Path, program: Path) -> None:
+    def __init__(self, base: Path, program: Path, uid: int) -> None:
+        """uid: whose all homes are"""
         super().__init__(base, program)
+        self.uid = uid
         self._installed = program
         self.control("me", b"mail.example.org\n")
         self.control("locals", b"example.org\n# a comment\nlocalhost\n")
         self.control("virtualdomains", b"virtual.example:vdom\n")
         self.control("defaultdelivery", b"./Maildir/\n")
         for name in ("joe", "vdom", "alias"):
-            self.homes[name] = self.home(name, UID)
+            self.homes[name] = self.home(name, uid)
         self.put(self.homes["joe"] / ".apop", b"tanstaaf\n")
         self.put(self.homes["vdom"] / ".apop-info", b"verysecret\n")
         self.put(self.homes["vdom"] / ".qmail-info", b"./info/\n", 0o644)
         joe, vdom, alias = self.homes["joe"], self.homes["vdom"], self.homes["alias"]
         self.lines = [
-            f"=joe:joe:{UID}:{UID}:{joe}:::", f"+joe-:joe:{UID}:{UID}:{joe}:-::",
-            f"+vdom-:vmail:{UID}:{UID}:{vdom}:-::", f"+:alias:{UID}:{UID}:{alias}:-::",
+            f"=joe:joe:{uid}:{uid}:{joe}:::", f"+joe-:joe:{uid}:{uid}:{joe}:-::",
+            f"+vdom-:vmail:{uid}:{uid}:{vdom}:-::", f"+:alias:{uid}:{uid}:{alias}:-::",
         ]
         self.newu()
 
@@ -82,7 +82,7 @@ class Sound(Host):
         wanted = {"QMAIL_ROOT": str(self.root), "CHECKAPOPPW_LOG": "fd:5", **(environ or {})}
         for name, value in wanted.items():
             (directory / "env" / name).write_text(f"{value}\n" if value else "")
-        names = {"checker": self.quoted, "smtpd": self.server(), "popup": self.server("qmail-popup"), "uid": UID}
+        names = {"checker": self.quoted, "smtpd": self.server(), "popup": self.server("qmail-popup"), "uid": self.uid}
         names |= {"root": self.root, "base": self.base}
         script = directory / "run"
         script.write_text(textwrap.dedent(f"#!/bin/sh\n{before}\n{command}\n").format(**names))
@@ -123,6 +123,3 @@ def looked_over(host: Host, *run_files: Path, addresses: tuple[bytes, ...] = ())
 def mode(path: Path, bits: int) -> None:
     """Change a file's mode by adding bits."""
     path.chmod(stat.S_IMODE(path.stat().st_mode) | bits)
-
-
-Action = Callable[[Sound], object]

@@ -2,16 +2,13 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from checkapoppw.commands import installation, means
 from checkapoppw.commands.findings import NOTE, Finding
 
 from .conftest import UID
@@ -26,21 +23,6 @@ _POP3 = """exec envdir ./env softlimit -a 64000000 tcpserver -vRHl0 0 110 {popup
 _SMTP = """exec envdir ./env softlimit -a 64000000 tcpserver -vRHl0 0 587 {smtpd} \\
 {checker} /bin/true"""
 _BOTH = {"CHECKAPOPPW_MECHANISMS": "plain cram-md5"}
-
-
-@pytest.fixture
-def sound(shared: Path, program: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sound]:
-    """A sound host, a syslog that listens, and no other checkapoppw on the machine."""
-    base = Path(tempfile.mkdtemp(dir=shared))
-    base.chmod(0o755)
-    monkeypatch.setattr(installation, "PLACES", ())
-    monkeypatch.setattr(means, "SYSLOG", str(base / "log.socket"))
-    monkeypatch.setenv("PATH", f"{base}/path:/usr/bin:/bin")
-    monkeypatch.delenv("CHECKAPOPPW_LOG", raising=False)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(str(base / "log.socket"))
-        yield Sound(base, program)
-    shutil.rmtree(base)
 
 
 def faults(host: Sound) -> list[Finding]:

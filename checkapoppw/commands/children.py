@@ -46,7 +46,7 @@ def error_in(report: Report) -> LoginError | None:
             return kind(reason, remedy, *map(raw, names))
         except (TypeError, ValueError, AttributeError):
             pass
-    return _died()
+    return failed()
 
 
 def as_account(account: Account | None, works: Iterable[Callable[[], Report]]) -> Iterator[Report]:
@@ -103,8 +103,9 @@ def _understood(line: bytes) -> Report:
         report = json.loads(line)
     except ValueError:
         report = None
-    return report if isinstance(report, dict) else failure(_died())
+    return report if isinstance(report, dict) else failure(failed())
 
 
-def _died() -> Deferred:
+def failed() -> Deferred:
+    """The failure of a child that ended early, or whose report is none."""
     return Deferred("child-failed", "see why a process that had become the account ended early")

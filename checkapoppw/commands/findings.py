@@ -5,7 +5,7 @@ import click
 from ..errors import LoginError
 from .refusal import shown
 
-ERROR, WARNING, NOTE = "error", "warning", "note"
+LEVELS = ERROR, WARNING, NOTE = "error", "warning", "note"
 _COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "cyan"}
 
 

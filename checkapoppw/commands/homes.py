@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from .. import users
-from .children import Report, as_account, error_in
-from .findings import ERROR, NOTE, WARNING, Finding, of_login
+from .children import Report, as_account, error_in, failed, raw
+from .findings import LEVELS, NOTE, Finding, of_login
 from .inhome import Home, look_over
 from .refusal import shown
 
@@ -39,29 +39,28 @@ class Seen:
     """
 
     def __init__(self, home: Home, report: Report) -> None:
+        """report: what look_over() said, or whoever was the account instead"""
         self.home = home
-        self.findings = [
-            Finding(level, _plain(what), _plain(remedy)) for level, what, remedy in _triples(report.get("findings"))
-        ]
-        if error := error_in(report):
-            self.findings.append(of_login(_whose(home), error))
-        self.passwords = int(report.get("passwords") or 0)
+        self.findings: list[Finding] = []
+        self.passwords, self.boxless, self.newest = 0, False, (0.0, "")
+        error = error_in(report)
+        try:
+            self._take(report)
+        except (TypeError, ValueError, OverflowError):
+            error = error or failed()
+        if error:
+            self.findings.append(of_login(f"{shown(home.path)} (uid {home.uid})", error))
+
+    def _take(self, report: Report) -> None:
+        self.passwords = int(report.get("passwords", 0))
         self.boxless = bool(report.get("boxless"))
-        self.newest = (float(report.get("newest") or 0), _plain(str(report.get("youngest"))))
+        self.newest = (float(report.get("newest", 0)), _plain(report.get("youngest")))
+        for level, what, remedy in report.get("findings", ()):
+            self.findings.append(Finding(level if level in LEVELS else NOTE, _plain(what), _plain(remedy)))
 
 
-def _triples(found: object) -> Iterator[tuple[str, str, str]]:
-    for entry in found if isinstance(found, list) else []:
-        level, what, remedy = map(str, entry)
-        yield level if level in (ERROR, WARNING, NOTE) else NOTE, what, remedy
-
-
-def _plain(text: str) -> str:
-    return shown(text.encode("utf-8", "surrogateescape"))
-
-
-def _whose(home: Home) -> str:
-    return f"{shown(home.path)} (uid {home.uid})"
+def _plain(text: object) -> str:
+    return shown(raw(str(text)))
 
 
 def look(homes: Iterable[Home]) -> Iterator[Seen]:
