@@ -16,9 +16,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from checkapoppw.commands import hashing
 from tests.host import Host, install, interpreter
 
 RUNS = 400
+REFUSED_RUNS = 15  # each of these takes twice the fail delay
 SECRET = b"tanstaaf"
 UID = os.geteuid() or 61234
 PEAK = """
@@ -67,6 +69,7 @@ class Bench:
         self.program = base / "installed" / "bin" / "checkapoppw"
         self.bare = [interpreter(), "-I", "-S", "-c", "pass"]
         self.home = base / "home"
+        self.base = base
         self.few = self.host(base / "few", 1_000)
         self.many = self.host(base / "many", 1_000_000)
 
@@ -81,11 +84,21 @@ class Bench:
         host.assign(*(b"=user%d:user%d:%s" % (number, number, rest) for number in range(accounts)))
         return host
 
-    def environ(self, host: Host) -> dict[str, str]:
-        """The settings that the figures are for."""
+    def with_file(self, name: str, content: bytes | None, mode: int = 0o600) -> Host:
+        """A host with one account and this password file, or none; nobody else's mail goes to alias."""
+        host = Host(self.base / name, self.program)
+        home = host.home("home", UID)
+        host.assign(*(b"%s:%d:%d:%s:%s::" % (name, UID, UID, bytes(home), dash)
+                      for name, dash in ((b"=user500:user500", b":"), (b"+:alias", b"-:"))))
+        if content is not None:
+            host.put(home / ".apop", content + b"\n", mode)
+        return host
+
+    def environ(self, host: Host, delay: str = "0") -> dict[str, str]:
+        """The settings that the figures are for.  delay: seconds, as CHECKAPOPPW_FAIL_DELAY"""
         return {
             "PATH": "/bin:/usr/bin", "QMAIL_ROOT": str(host.root), "CHECKAPOPPW_LOG": "off",
-            "CHECKAPOPPW_FAIL_DELAY": "0",
+            "CHECKAPOPPW_FAIL_DELAY": delay,
         }
 
     def run(self, command: list[str], environ: dict[str, str], data: bytes = b"", code: int = 0) -> float:
@@ -103,9 +116,9 @@ class Bench:
             sys.exit(f"bench: {command} ended with {os.waitstatus_to_exitcode(status)}, not {code}")
         return seconds
 
-    def login(self, host: Host, make: Login, code: int = 0) -> Callable[[], float]:
+    def login(self, host: Host, make: Login, code: int = 0, delay: str = "0") -> Callable[[], float]:
         """A login of ours, to be run."""
-        return lambda: self.run([str(self.program), "/bin/true"], self.environ(host), make(), code)
+        return lambda: self.run([str(self.program), "/bin/true"], self.environ(host, delay), make(), code)
 
     def peak(self, host: Host) -> int:
         """The peak memory of a login in KiB.
@@ -152,21 +165,38 @@ def checkpw(bench: Bench) -> Callable[[], float] | None:
     return lambda: bench.run([program, "/bin/true"], {"PATH": "/bin:/usr/bin"}, apop())
 
 
+def refusals(bench: Bench) -> None:
+    """Print how the time of a refusal, with the default fail delay, compares for its reasons."""
+    wrong = {f"wrong password, {scheme}": hashing.stored(scheme, SECRET) for scheme in hashing.SCHEMES}
+    hosts = {name: (bench.with_file(f"refusal{number}", line), 1) for number, (name, line) in enumerate(wrong.items())}
+    reference = bench.login(hosts["wrong password, plain"][0], refused, 1, "")
+    hosts["no file"] = (bench.with_file("absent", None), 1)
+    hosts["unsafe file"] = (bench.with_file("unsafe", SECRET, 0o644), 111)
+    cases = {name: bench.login(host, refused, code, "") for name, (host, code) in hosts.items()}
+    cases["unknown user"] = bench.login(hosts["no file"][0], lambda: b"x" + refused(), 1, "")
+    print("Refused after the default fail delay, over a wrong password in clear text:")
+    for name, case in cases.items():
+        times, milliseconds = ratio(case, reference, REFUSED_RUNS)
+        print(f"  {name:30} {milliseconds:6.1f} ms   {times:.4f} x")
+
+
 def report(bench: Bench) -> None:
     """Measure, and print a line for each figure."""
     def bare() -> float:
         return bench.run(bench.bare, {"PATH": "/bin:/usr/bin"})
 
     print(f"{' '.join(bench.bare)}: {1000 * statistics.median(bare() for _ in range(RUNS)):.1f} ms")
-    logins: dict[str, tuple[Login, int]] = {
-        "accepted PLAIN": (plain, 0), "accepted CRAM-MD5": (cram, 0), "accepted APOP": (apop, 0),
-        "refused PLAIN": (refused, 1),
+    states = bench.with_file("states", hashing.stored("cram-md5", SECRET))
+    logins: dict[str, tuple[Host, Login, int]] = {
+        "accepted PLAIN": (bench.few, plain, 0), "accepted CRAM-MD5": (bench.few, cram, 0),
+        "accepted APOP": (bench.few, apop, 0), "refused PLAIN": (bench.few, refused, 1),
+        "{CRAM-MD5}, CRAM-MD5": (states, cram, 0), "{CRAM-MD5}, PLAIN": (states, plain, 0),
     }
     debian = checkpw(bench)
-    for name, (make, code) in logins.items():
-        ours = bench.login(bench.few, make, code)
+    for name, (host, make, code) in logins.items():
+        ours = bench.login(host, make, code)
         over_bare, milliseconds = ratio(ours, bare)
-        line = f"{name:20} {milliseconds:5.1f} ms   {over_bare:.3f} x the bare interpreter"
+        line = f"{name:21} {milliseconds:5.1f} ms   {over_bare:.3f} x the bare interpreter"
         if debian:
             line += f"   {ratio(ours, debian)[0]:.1f} x Debian's checkapoppw, APOP"
         print(line)
@@ -177,6 +207,7 @@ def report(bench: Bench) -> None:
     few_peak, many_peak = (statistics.median(bench.peak(host) for _ in range(15)) for host in (bench.few, bench.many))
     mebibytes = few_peak / 1024
     print(f"1,000,000 assignments over 1,000: {many_peak / few_peak:.3f} x the memory ({mebibytes:.1f} MiB)")
+    refusals(bench)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ _REPLY_DESCRIPTOR = 4
 _LARGEST_ANSWER = apopfile.LARGEST + 2 * 65536
 _LONGEST_WORDS = 200  # of a reason and its remedy
 # Mechanisms that Dovecot verifies itself, with a password that it asks for.
-_CHALLENGED = {b"CRAM-MD5": "cram-md5", b"APOP": "apop"}
+_CHALLENGED = {b"CRAM-MD5": "cram-md5", b"APOP": "apop", b"SCRAM-SHA-256": "scram-sha-256"}
 
 
 class Unknown(Refused):
@@ -75,14 +75,25 @@ def login(environ: dict[bytes, bytes], settings: "Settings", log: "Log", entry: 
 
 def _password(
     credentials: list[apopfile.Credential], environ: dict[bytes, bytes], settings: "Settings", entry: "Entry"
-) -> bytes | None:
+) -> bytes:
+    # The first one that the mechanism can use, in Dovecot's own notation.  Any mechanism that is not known here needs
+    # the password itself.
     around = stages.circumstances(environ, settings)
     mechanism = _CHALLENGED.get(environ.get(b"AUTH_MECH", b"").upper(), "plain")
     entry["mechanism"] = mechanism
     if mechanism not in around.mechanisms:
         raise mechanisms.refusal("mechanism-off")
-    usable = mechanisms.usable(credentials, around)
-    return next((one.secret for one in usable if one.secret is not None), None)
+    usable, trouble = mechanisms.usable(credentials, around), None
+    for one in usable:
+        if one.secret is not None:
+            return b"{PLAIN}" + one.secret
+        try:
+            mechanisms.checked(one, 0.0)
+            if mechanism != "plain" and mechanism in mechanisms.serves(one.scheme):
+                return b"{%s}%s" % (one.scheme, one.value)
+        except Deferred as error:
+            trouble = trouble or error
+    raise trouble or mechanisms.unserved(mechanism, usable)
 
 
 def reply(
@@ -91,7 +102,7 @@ def reply(
     """The variables that checkpassword-reply hands to Dovecot: the user, and in EXTRA the names of further fields.
 
     name: the login, by which Dovecot names the session
-    password: only where Dovecot has asked for it
+    password: with its {SCHEME}; only where Dovecot has asked for it
     Raises Deferred (dovecot-value) for a home that checkpassword-reply would take for a wrong password.
     """
     if account.home != account.home.translate(None, b"\t\n"):
@@ -100,7 +111,7 @@ def reply(
     if maildir and maildir == maildir.translate(None, b"\t\n"):
         fields[b"userdb_mail"] = mail_location(account.home, maildir)
     if password is not None:
-        fields[b"password"] = b"{PLAIN}" + password
+        fields[b"password"] = password
     told = fields | {b"EXTRA": b" ".join(fields), b"USER": name, b"HOME": account.home}
     return told | {b"AUTHORIZED": b"2"} if lookup else told
 

@@ -47,5 +47,8 @@ def narrowed(mechanisms: tuple[str, ...], environ: dict[bytes, bytes]) -> tuple[
 
 
 def service(environ: dict[bytes, bytes]) -> bytes:
-    """`smtp`, `pop3` or `imap`, by the caller's port or else its service; empty where neither tells."""
-    return _PORTS.get(environ.get(b"TCPLOCALPORT", b""), b"") or _SERVICES.get(environ.get(b"SERVICE", b""), b"")
+    """`smtp`, `pop3` or `imap`, by the caller's port or else by what it calls its service; empty where none tells."""
+    found = _PORTS.get(environ.get(b"TCPLOCALPORT", b""), b"")
+    for name in (b"SERVICE", b"AUTH_SERVICE", b"AUTH_PROTOCOL"):
+        found = found or _SERVICES.get(environ.get(name, b""), b"")
+    return found

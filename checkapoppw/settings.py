@@ -5,7 +5,8 @@ Unset or empty means the default.  Whatever cannot be understood is a misuse (ex
 
 from .errors import Misused
 
-MECHANISMS = ("plain", "apop", "cram-md5")
+# SCRAM-SHA-256 only in Dovecot, which does it by itself.
+MECHANISMS = ("plain", "apop", "cram-md5", "scram-sha-256")
 
 # Longer delays than this would keep a caller's connection slots busy for too long.
 LONGEST_DELAY = 30.0
@@ -83,7 +84,7 @@ def _mechanisms(value: bytes) -> tuple[str, ...]:
     words = value.replace(b",", b" ").split(b" ")
     chosen = tuple(name for name in MECHANISMS if name.encode() in words)
     if not chosen or any(word and word.decode("latin-1") not in MECHANISMS for word in words):
-        raise _bad("CHECKAPOPPW_MECHANISMS", "words out of: plain apop cram-md5")
+        raise _bad("CHECKAPOPPW_MECHANISMS", "words out of: plain apop cram-md5 scram-sha-256")
     return chosen
 
 

@@ -31,6 +31,7 @@ def main() -> None:
         demo = Demo(Path(base))
         demo.passwords()
         demo.accepted()
+        demo.application_password()
         demo.refused()
     print("All is as it should be." if demo.good else "Something is not as it should be.")
     sys.exit(0 if demo.good else 1)
@@ -66,13 +67,8 @@ class Demo:
         places: list[tuple[Path, list[str]]] = [
             (self.home, []), (self.home, ["-e", "ext"]), (self.domain, ["-e", "user-ext"]),
         ]
-        command = str(self.host.program.with_name("apoppasswd"))
         for (directory, options), (address, secret) in zip(places, ADDRESSES.items(), strict=True):
-            done = subprocess.run(
-                [command, "--stdin", *options], input=secret + b"\n", cwd=directory, capture_output=True, check=False,
-                env={"HOME": str(self.home), "PATH": "/bin:/usr/bin"},
-                preexec_fn=lambda: os.setresuid(self.uid, self.uid, self.uid),
-            )
+            done = self.apoppasswd("--stdin", *options, given=secret + b"\n", directory=directory)
             where = done.stdout.decode().partition("\n")[0].rpartition("/")[2]
             self.show(f"{address}: {' '.join(['apoppasswd', *options])} writes {where}", done.returncode == 0)
 
@@ -87,6 +83,29 @@ class Demo:
             self.login(f"{address} with CRAM-MD5, response first", 0, login, cram(secret, challenge), challenge)
             self.login(f"{address} with CRAM-MD5, challenge first", 0, login, challenge, cram(secret, challenge))
             self.login(f"{address} with APOP", 0, login, digest, challenge)
+
+    def application_password(self) -> None:
+        """Add a password for one device, log in with it, and take it back."""
+        print("An application password:")
+        address, challenge = "user-ext@virtual.domain", self.challenge()
+        done = self.apoppasswd("add", "phone", address)
+        secret = done.stdout.removesuffix(b"\n")
+        self.show(f"apoppasswd add phone {address} prints {secret.decode()}", done.returncode == 0)
+        self.login("it opens the address with PLAIN", 0, address.encode(), secret, b"")
+        self.login("it opens the address with CRAM-MD5", 0, address.encode(), cram(secret, challenge), challenge)
+        done = self.apoppasswd("revoke", "phone", address)
+        self.show(f"apoppasswd revoke phone {address}", done.returncode == 0)
+        self.login("it opens nothing any more", 1, address.encode(), secret, b"")
+
+    def apoppasswd(
+        self, *words: str, given: bytes = b"", directory: Path | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run apoppasswd as the owner of the addresses."""
+        return subprocess.run(
+            [self.host.program.with_name("apoppasswd"), *words], input=given, cwd=directory or self.home,
+            env={"HOME": str(self.home), "PATH": "/bin:/usr/bin", "QMAIL_ROOT": str(self.host.root)},
+            capture_output=True, check=False, preexec_fn=lambda: os.setresuid(self.uid, self.uid, self.uid),
+        )
 
     def refused(self) -> None:
         """Try what must not work."""

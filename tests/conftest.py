@@ -54,6 +54,12 @@ def program(prefix: Path) -> Path:
 
 
 @pytest.fixture
+def command(prefix: Path) -> str:
+    """The installed apoppasswd."""
+    return str(prefix / "bin" / "apoppasswd")
+
+
+@pytest.fixture
 def host(shared: Path, program: Path) -> Iterator[Host]:
     """A host without accounts."""
     base = Path(tempfile.mkdtemp(dir=shared))

@@ -41,7 +41,7 @@ def test_explain(command: Path, host: Host, joe: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     text = done.stdout.decode()
     assert f"account      joe, uid {UID}" in text
-    assert "login        ok: plain, apop, cram-md5" in text
+    assert "login        ok: plain, apop, cram-md5, scram-sha-256" in text
     assert f"no {joe}/.apop-x" in text
     assert "tanstaaf" not in text
     assert "\x1b" not in text

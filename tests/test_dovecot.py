@@ -11,6 +11,7 @@ from checkapoppw import dovecot, log
 from checkapoppw.errors import Deferred, LoginError, Refused
 from checkapoppw.users import Account
 
+from . import schemes
 from .conftest import UID
 from .host import Host
 
@@ -101,6 +102,47 @@ def test_lookups(host: Host, joe: Path, reply: Path) -> None:
     host.put(joe / ".apop", b"{OTHER}x\n{PLAIN}second\tfor=imap\n")
     assert answered(host, reply, LOOKUP, SERVICE="imap", **asked)[1]["password"] == "{PLAIN}second"
     assert "password" not in answered(host, reply, LOOKUP, SERVICE="pop3", **asked)[1]
+
+
+@pytest.mark.parametrize(("mechanism", "lines", "code", "given"), [
+    ("CRAM-MD5", [b"tanstaaf"], 0, 0), ("APOP", [b"tanstaaf"], 0, 0), ("SCRAM-SHA-256", [b"tanstaaf"], 0, 0),
+    ("DIGEST-MD5", [b"{PBKDF2}x", b"{PLAIN}tanstaaf"], 0, 1),
+    ("CRAM-MD5", [schemes.of(b"PBKDF2"), schemes.of(b"CRAM-MD5"), b"{PLAIN}tanstaaf"], 0, 1),
+    ("SCRAM-SHA-256", [schemes.of(b"CRAM-MD5"), schemes.of(b"SCRAM-SHA-256")], 0, 1),
+    ("APOP", [schemes.of(b"CRAM-MD5"), schemes.of(b"SCRAM-SHA-256"), b"{PLAIN}tanstaaf"], 0, 2),
+    ("CRAM-MD5", [b"{CRAM-MD5}broken", b"{PLAIN}tanstaaf"], 0, 1),
+    ("APOP", [schemes.of(b"CRAM-MD5")], 3, None), ("CRAM-MD5", [schemes.of(b"SCRAM-SHA-256")], 3, None),
+    ("SCRAM-SHA-256", [schemes.of(b"CRAM-MD5"), schemes.of(b"PBKDF2")], 3, None),
+    ("DIGEST-MD5", [schemes.of(b"CRAM-MD5")], 3, None),
+    ("CRAM-MD5", [b"{CRAM-MD5}broken"], 111, None), ("SCRAM-SHA-256", [b"{SCRAM-SHA-256}1,x,y,z"], 111, None),
+    ("SCRAM-SHA-256", [b"{X-OTHER}x"], 111, None),
+])
+def test_what_a_mechanism_can_use(
+    host: Host, joe: Path, reply: Path, mechanism: str, lines: list[bytes], code: int, given: int | None
+) -> None:
+    """Dovecot gets the first password of the file that its mechanism can use, as it is stored."""
+    host.put(joe / ".apop", b"\n".join(lines) + b"\n")
+    asked = {"AUTHORIZED": "1", "CREDENTIALS_LOOKUP": "1", "AUTH_MECH": mechanism}
+    status, found = answered(host, reply, LOOKUP, **asked)
+    assert status == code
+    if given is not None:
+        line = lines[given].decode()
+        assert found["password"] == (line if line.startswith("{") else "{PLAIN}" + line)
+
+
+def test_scram_can_be_switched_off(host: Host, joe: Path, reply: Path) -> None:
+    """SCRAM-SHA-256 is a mechanism of its own in the setting."""
+    asked = {"AUTHORIZED": "1", "CREDENTIALS_LOOKUP": "1", "AUTH_MECH": "SCRAM-SHA-256"}
+    for permitted, code in (("plain cram-md5", 3), ("scram-sha-256", 0)):
+        assert answered(host, reply, LOOKUP, **asked, CHECKAPOPPW_MECHANISMS=permitted)[0] == code
+
+
+def test_hashes_are_verified(host: Host, joe: Path, reply: Path) -> None:
+    """A password that Dovecot hands over in clear text is verified by any scheme."""
+    for scheme in (b"CRAM-MD5", b"SHA512-CRYPT", b"SCRAM-SHA-256"):
+        host.put(joe / ".apop", schemes.of(scheme) + b"\n")
+        assert answered(host, reply, RIGHT)[0] == 0
+        assert answered(host, reply, b"joe\0tanstaaF\0\0")[0] == 1
 
 
 def test_the_mode_is_not_the_environments(host: Host, joe: Path, reply: Path) -> None:

@@ -16,9 +16,9 @@ from checkapoppw.settings import MECHANISMS
     ({"SMTPAUTHMETHOD": "PLAIN"}, MECHANISMS),
     ({"AUTH": "pop"}, ("plain",)),
     ({"AUTH": "apop"}, ("apop",)),
-    ({"TCPLOCALPORT": "25"}, ("plain", "cram-md5")),
-    ({"TCPLOCALPORT": "465"}, ("plain", "cram-md5")),
-    ({"TCPLOCALPORT": "587"}, ("plain", "cram-md5")),
+    ({"TCPLOCALPORT": "25"}, ("plain", "cram-md5", "scram-sha-256")),
+    ({"TCPLOCALPORT": "465"}, ("plain", "cram-md5", "scram-sha-256")),
+    ({"TCPLOCALPORT": "587"}, ("plain", "cram-md5", "scram-sha-256")),
     ({"TCPLOCALPORT": "110"}, MECHANISMS),
     ({"TCPLOCALPORT": "995"}, MECHANISMS),
     ({"AUTH": "apop", "TCPLOCALPORT": "25"}, ()),
@@ -48,9 +48,13 @@ def test_hints_never_widen(environ: dict[bytes, bytes], permitted: set[str]) -> 
     ({"SERVICE": "imap"}, b"imap"),
     ({"TCPLOCALPORT": "110", "SERVICE": "imap"}, b"pop3"),
     ({"SERVICE": "doveadm"}, b""),
+    ({"SERVICE": "doveadm", "AUTH_SERVICE": "imap"}, b"imap"),
+    ({"AUTH_PROTOCOL": "pop3"}, b"pop3"),
+    ({"SERVICE": "imap", "AUTH_PROTOCOL": "smtp"}, b"imap"),
+    ({"TCPLOCALPORT": "587", "AUTH_PROTOCOL": "imap"}, b"smtp"),
 ])
 def test_service(environ: dict[str, str], service: bytes) -> None:
-    """The service is the port's, or else what Dovecot calls it."""
+    """The service is the port's, or else what Dovecot calls it, by the names that its versions have for that."""
     assert hints.service({name.encode(): value.encode() for name, value in environ.items()}) == service
 
 

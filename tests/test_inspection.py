@@ -40,7 +40,7 @@ def test_a_file_that_serves(home: Path) -> None:
     assert report["candidates"] == [".apop-list"]
     assert report["dot_qmail"] == [".qmail-list", ".qmail-default"]
     assert (report["governing"], report["maildir"]) == (f"{home}/.qmail-default", "./List/")
-    assert report["mechanisms"] == ["plain", "apop", "cram-md5"]
+    assert report["mechanisms"] == ["plain", "apop", "cram-md5", "scram-sha-256"]
     assert report["credentials"] == [
         {"scheme": "PLAIN", "label": "", "expires": "", "for": None, "expired": False},
         {"scheme": "PLAIN", "label": "phone", "expires": "2001-01-31", "for": ["smtp", "imap"], "expired": True},
@@ -54,7 +54,7 @@ def test_a_file_that_serves(home: Path) -> None:
     (b"x\n{PLAIN}y\texpires=soon\n", 0o600, "file-malformed", None),
     (b"x\n", 0o604, "file-mode", None),
     (b"{NONE-SUCH}x\n", 0o600, "unknown-scheme", []),
-    (b"{PLAIN}x\tfor=imap\n", 0o600, None, ["plain", "apop", "cram-md5"]),
+    (b"{PLAIN}x\tfor=imap\n", 0o600, None, ["plain", "apop", "cram-md5", "scram-sha-256"]),
 ])
 def test_files_that_do_not(
     home: Path, content: bytes, mode: int, reason: str | None, mechanisms: list[str] | None

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkapoppw import apopfile, hints, mechanisms, request
-from checkapoppw.errors import LoginError, Refused
+from checkapoppw.errors import Deferred, LoginError, Refused
 from checkapoppw.settings import MECHANISMS
 
-from . import vectors
+from . import schemes, vectors
 
 FD3 = json.loads((vectors.HERE / "fd3.json").read_text())
 NOW = 1795333000
@@ -161,6 +161,58 @@ def test_plaintext_that_is_not_permitted() -> None:
 def test_credentials(content: bytes, found: str) -> None:
     """Any credential that counts now and here opens; a scheme that cannot be checked is temporary, if none does."""
     assert verdict(b"joe\0right\0", content, around(service=b"smtp")) == found  # NOW is 2026-11-22
+
+
+SERVES = {
+    b"PLAIN": ("plain", "apop", "cram-md5", "scram-sha-256"), b"CRAM-MD5": ("plain", "cram-md5"),
+    b"SCRAM-SHA-256": ("plain", "scram-sha-256"), b"ARGON2ID": ("plain",), b"PBKDF2": ("plain",), b"SHA": (), b"": (),
+}
+
+
+@pytest.mark.parametrize("scheme", SERVES)
+def test_serves(scheme: bytes) -> None:
+    """Which mechanisms a scheme serves is what apop(5) says; one that is not known serves none."""
+    assert mechanisms.serves(scheme) == SERVES[scheme]
+
+
+@pytest.mark.parametrize(("order", "age", "permitted", "lines", "found"), [
+    ("rc", 0, ("plain", "cram-md5"), (b"PBKDF2",), "mechanism-unserved"),
+    ("cr", 0, MECHANISMS, (b"PBKDF2",), "mechanism-unserved"),
+    ("cr", 0, MECHANISMS, (b"PBKDF2", b"CRAM-MD5"), "wrong-password"),
+    ("rc", 0, ("plain", "cram-md5"), (b"CRAM-MD5",), "wrong-password"),
+    ("rc", 0, ("plain", "apop"), (b"CRAM-MD5", b"PBKDF2"), "mechanism-unserved"),
+    ("rc", 0, MECHANISMS, (b"CRAM-MD5",), "mechanism-unserved"),
+    ("rc", 700, MECHANISMS, (b"PBKDF2",), "stale-challenge"),
+    ("rc", 0, ("plain",), (b"PBKDF2",), "mechanism-off"),
+    ("cr", 0, ("plain",), (b"PBKDF2",), "mechanism-off"),
+])
+def test_digests_that_nothing_can_verify(
+    order: str, age: int, permitted: tuple[str, ...], lines: tuple[bytes, ...], found: str
+) -> None:
+    """A digest by a mechanism that no password of the file serves is refused with that reason, if it is permitted."""
+    challenge = b"<%d.%d@h>" % (PARENT, NOW - age)
+    response = digest(challenge, b"another")
+    pair = [response, challenge] if order == "rc" else [challenge, response]
+    content = b"\n".join(schemes.of(line) for line in lines)
+    assert verdict(b"\0".join([b"joe", *pair, b""]), content, around(permitted)) == found
+
+
+def test_costs_count_only_where_they_are_spent() -> None:
+    """For CRAM-MD5 it does not matter how much a hash in the file would cost PLAIN."""
+    challenge = b"<%d.%d@h>" % (PARENT, NOW)
+    content = b"tanstaaf\n{BLF-CRYPT}$2y$31$" + b"a" * 53
+    data = b"joe\0" + challenge + b"\0" + digest(challenge, b"another") + b"\0"
+    assert verdict(data, content, around()) == "wrong-password"
+
+
+@pytest.mark.parametrize("scheme", [b"PLAIN", b"CRAM-MD5", b"PBKDF2"])
+def test_holds(scheme: bytes) -> None:
+    """Outside of a login a single credential can be asked too."""
+    [credential] = apopfile.parse(b"tanstaaf" if scheme == b"PLAIN" else schemes.of(scheme))
+    assert mechanisms.holds(credential, b"tanstaaf")
+    assert not mechanisms.holds(credential, b"tanstaaF")
+    with pytest.raises(Deferred, match="unknown-scheme"):
+        mechanisms.holds(apopfile.Credential(b"SHA", b"x"), b"x")
 
 
 def test_for_is_not_met_by_an_unknown_service() -> None:

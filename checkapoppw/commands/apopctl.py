@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from . import asking, trial
+from . import talk, trial
 from .doctor import findings
 from .explain import Explainer
 from .findings import ERROR
@@ -39,9 +39,8 @@ def _root() -> bytes:
     return named or os.environb.get(b"QMAIL_ROOT") or b"/var/qmail"
 
 
-def say(lines: Iterable[str]) -> None:
-    """Print lines, with colours only for a terminal that does not refuse them (no-color.org)."""
-    click.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)
+def _print(lines: Iterable[str]) -> None:
+    click.echo("\n".join(lines), color=talk.colours())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,7 +72,7 @@ def explain(as_json: bool, null: bool, addresses: tuple[str, ...]) -> None:
     explainer = Explainer(_root())
     for logins in _batches(0) if null else [[*map(os.fsencode, addresses)]]:
         records = explainer.explain(logins)
-        say(map(json.dumps, records) if as_json else (line for record in records for line in tree(record)))
+        _print(map(json.dumps, records) if as_json else (line for record in records for line in tree(record)))
 
 
 def _batches(descriptor: int) -> Iterator[list[bytes]]:
@@ -104,15 +103,15 @@ def check(from_stdin: bool, service: str | None, program: str | None, address: s
     Exit status: 0 if one of them is accepted, 111 if none is and one failed for the time being, else 1.
     """
     path = program or trial.beside()
-    password = asking.line() if from_stdin else asking.typed("Password: ")
+    password = talk.password(("Password: ",), from_stdin)
     environ = {**os.environb, b"QMAIL_ROOT": _root()} | ({b"SERVICE": service.encode()} if service else {})
     verdicts = [trial.attempt(path, name, os.fsencode(address), password, environ) for name in trial.MECHANISMS]
     for verdict in verdicts:
         result = click.style(verdict.fields.get("result", "failed"), fg=_COLOURS.get(verdict.code, "red"))
         reason = verdict.fields.get("reason", f"it ended with {verdict.code} and logged nothing")
-        say([f"{verdict.mechanism:<9} {result}: {reason}"])
+        _print([f"{verdict.mechanism:<9} {result}: {reason}"])
         if verdict.fields["remedy"]:
-            say([f"{'':<9} {verdict.fields['remedy']}"])
+            _print([f"{'':<9} {verdict.fields['remedy']}"])
     codes = {verdict.code for verdict in verdicts}
     click.get_current_context().exit(0 if 0 in codes else 1 if codes == {1} else 111)
 

@@ -1,65 +1,168 @@
-"""apoppasswd: users set the mail passwords of their addresses (apoppasswd.1)."""
+"""apoppasswd: users set, add and revoke the mail passwords of their addresses (apoppasswd.1)."""
 
 import os
+from collections.abc import Callable
+from datetime import date
 
 import click
+from click.shell_completion import CompletionItem
 
-from .. import __version__, apopfile, dotqmail
+from .. import __version__
 from ..errors import LoginError
-from . import asking, passwordfile
-from .outcome import run, say
-from .place import Directory, directory_for, file_name, user_name
-from .refusal import shown
+from . import entries, hashing, policy, tasks
+from .outcome import run
+from .place import Place, by_address, by_options
+from .refusal import Refusal
 
-_PROMPTS = ("Enter APOP Password:", "Again APOP Password:")
+_STDIN = click.option("--stdin", "from_stdin", is_flag=True, help="Read the password as one line from standard input.")
+_EXIT = """Exit status: 0 done, 1 refused, 2 usage, 3 the password is none of these (verify), 4 no such label (revoke),
+    5 the label is taken (add), 6 the password is too weak for this host, 111 system trouble, 130 interrupted."""
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-e", "ext", metavar="EXT", help="The address with this extension, as in user-EXT or EXT@virtual.domain.")
-@click.option("-d", "directory", metavar="DIR", help="The directory that holds the address's dot-qmail file.")
-@click.option("--stdin", "from_stdin", is_flag=True, help="Read the password as one line from standard input.")
-@click.version_option(__version__, prog_name="apoppasswd")
-def command(ext: str | None, directory: str | None, from_stdin: bool) -> None:
-    """Set the mail password of one of your addresses.
+class _Address(click.Argument):
+    def get_usage_pieces(self, ctx: click.Context) -> list[str]:
+        # A subcommand's usage begins with that of its group, in which no address comes before the subcommand.
+        return super().get_usage_pieces(ctx) if self in ctx.command.params else []
+
+
+_ADDRESS = click.argument("address", cls=_Address, required=False)
+
+
+class _Group(click.Group):
+    """Takes its own options and an address, unless the first word is a subcommand's name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] and args[0] in self.commands:
+            args = ["", *args]  # no address
+        else:
+            ctx.allow_interspersed_args, ctx.allow_extra_args = True, False  # as in any other command
+        return super().parse_args(ctx, args)
+
+
+def _subcommands(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in command.commands if name.startswith(begun)]
+
+
+def _where(function: Callable[..., None]) -> Callable[..., None]:
+    # -e and -d of every command.
+    function = click.option("-d", "directory", metavar="DIR",
+                            help="The directory that holds the address's dot-qmail file.")(function)
+    return click.option("-e", "ext", metavar="EXT",
+                        help="The address with this extension, as in user-EXT or EXT@virtual.domain.")(function)
+
+
+def _place(ext: str | None, directory: str | None, address: str | None) -> Place:
+    if not address:
+        return by_options(*(None if text is None else os.fsencode(text) for text in (ext, directory)))
+    if "@" not in address:  # it may be a password, and is not repeated
+        raise click.UsageError("an ADDRESS holds an @, a command comes first, and a password is never an argument")
+    if ext is not None or directory is not None:
+        raise click.UsageError("an ADDRESS takes the place of -e and -d")
+    return by_address(os.fsencode(address), policy.root())
+
+
+def _read_by(reader: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
+    # An option's callback of a reader that raises ValueError.
+    def callback(_: click.Context, parameter: click.Parameter, text: str | None) -> object:
+        try:
+            return None if text is None else reader(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param=parameter) from None
+
+    return callback
+
+
+@click.group(cls=_Group, invoke_without_command=True, subcommand_metavar="| COMMAND ...",
+             context_settings={"help_option_names": ["-h", "--help"]},
+             help=f"""Set the mail password of one of your addresses.
 
     Without options that is your own address, whose password is in .apop in your home directory. With -e EXT it is in
     .apop-EXT: in DIR, or in the current directory if it is yours and holds a dot-qmail file, or in your home
-    directory.
+    directory. With ADDRESS, as in user-ext@virtual.domain, it is where a login with that name looks.
 
-    Exit status: 0 done, 1 refused, 2 usage, 111 system trouble, 130 interrupted.
-    """
-    extension = None if ext is None else os.fsencode(ext)
-    name = file_name(extension)
-    place = Directory(directory_for(extension, None if directory is None else os.fsencode(directory)))
-    place.become_owner()
-    say(f"Password file: {shown(os.path.join(place.path, name))}")
+    The commands are for further passwords of the same address, each for one program or device.
 
-    password = asking.line() if from_stdin else asking.typed(*_PROMPTS)
-    passwordfile.check(password, _shortest_login(place.owner, extension))
-    link = passwordfile.change(place.descriptor, name, password)
-    if link is not None:
-        say(f"It was a symbolic link to {shown(link)}, and is a file of its own now.")
-    say("Password set.")
-    _warn(place, name)
-
-
-def _shortest_login(owner: int, extension: bytes | None) -> int:
-    # An extension comes with at least `x-` before it or `@x` behind it.
-    return max(1, len(os.fsencode(user_name(owner)))) if extension is None else len(extension) + 2
-
-
-def _warn(place: Directory, name: bytes) -> None:
-    # By the login's own steps.
-    if place.owner == 0:
-        say("Warning: no login is ever let in as root: see whose address this is", error=True)
+    {_EXIT}""")
+@_where
+@click.option("--scheme", metavar="NAME", type=click.Choice(hashing.SCHEMES, case_sensitive=False),
+              help=f"How the password is stored: {', '.join(hashing.SCHEMES)}. Without: as this host's "
+                   "control/apopscheme says, or plain.")
+@click.option("--generate", "generated", is_flag=True, help="Make a password and print it, instead of asking for one.")
+@_STDIN
+@click.version_option(__version__, prog_name="apoppasswd")
+@click.argument("address", cls=_Address, required=False, shell_complete=_subcommands)
+@click.pass_context
+def command(context: click.Context, ext: str | None, directory: str | None, scheme: str | None, generated: bool,
+            from_stdin: bool, address: str | None) -> None:
+    if context.invoked_subcommand:
         return
+    if generated and from_stdin:
+        raise click.UsageError("--generate and --stdin exclude each other")
+    scheme, least = scheme or policy.scheme(hashing.SCHEMES), policy.least_strength()
+    place = _place(ext, directory, address)
+    if generated:
+        tasks.change_to_generated(place, scheme)
+    else:
+        tasks.change(place, scheme, least, from_stdin)
+
+
+@command.command()
+@click.argument("label")
+@_where
+@click.option("--expires", metavar="DATE", callback=_read_by(lambda text: entries.last_day(text, tasks.today())),
+              help="The day from which on it does not count, in UTC: as 2030-12-31, or 90d for 90 days from now.")
+@click.option("--for", "only", metavar="SERVICES", callback=_read_by(entries.services),
+              help="The services that it counts for: smtp, pop3, imap, with commas between. Without: for all.")
+@click.option("--mechanisms", "scheme", metavar="NAMES", default="plain,login,cram-md5", show_default=True,
+              callback=_read_by(tasks.scheme_for),
+              help="What it is to work with. With apop it is stored in clear text.")
+@_ADDRESS
+def add(label: str, expires: date | None, only: list[str] | None, scheme: str, ext: str | None, directory: str | None,
+        address: str | None) -> None:
+    """Add a password for one program or device, and print it.
+
+    It is made here, printed this once, and opens the address beside the others.
+    """
+    name = entries.label(label)
+    tasks.add(_place(ext, directory, address), name, scheme, expires, only or [])
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@_where
+@_ADDRESS
+def list_(as_json: bool, ext: str | None, directory: str | None, address: str | None) -> None:
+    """Show which passwords open the address, never the passwords."""
+    tasks.show(_place(ext, directory, address), as_json)
+
+
+def _labels(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     try:
-        dotqmail.enter_home(place.path)
-        _, descriptor = apopfile.opened(name) or (name, -1)
-        apopfile.parse(apopfile.read(os.path.join(place.path, name), descriptor, place.owner))
-    except LoginError as error:
-        remedy = error.remedy % tuple(map(shown, error.names))
-        say(f"Warning: a login would not accept this file: {remedy}", error=True)
+        names = tasks.labels(_place(context.params.get("ext"), context.params.get("directory"), None))
+    except (Refusal, LoginError, OSError):
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
+@command.command()
+@click.argument("label", shell_complete=_labels)
+@_where
+@_ADDRESS
+def revoke(label: str, ext: str | None, directory: str | None, address: str | None) -> None:
+    """Remove the password with this label."""
+    tasks.revoke(_place(ext, directory, address), label.encode("utf-8", "surrogateescape"))
+
+
+@command.command()
+@_STDIN
+@_where
+@_ADDRESS
+def verify(from_stdin: bool, ext: str | None, directory: str | None, address: str | None) -> None:
+    """Ask for a password, and tell whether it opens the address.
+
+    Exit status 3: it does not.
+    """
+    tasks.verify(_place(ext, directory, address), from_stdin)
 
 
 def main() -> None:

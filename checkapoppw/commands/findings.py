@@ -3,7 +3,7 @@
 import click
 
 from ..errors import LoginError
-from .refusal import shown
+from .refusal import remedy
 
 LEVELS = ERROR, WARNING, NOTE = "error", "warning", "note"
 _COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "cyan"}
@@ -38,12 +38,7 @@ def of_login(where: str, error: LoginError) -> Finding:
 
     where: what it is about, shown()
     """
-    return Finding(ERROR if error.code == 111 else WARNING, f"{where}: {meaning(error.reason)}", advice(error))
-
-
-def advice(error: LoginError) -> str:
-    """The remedy of a failure, its names escaped for a terminal, and fit for a shell where they are plain."""
-    return error.remedy % tuple(map(shown, error.names))
+    return Finding(ERROR if error.code == 111 else WARNING, f"{where}: {meaning(error.reason)}", remedy(error))
 
 
 def meaning(reason: str) -> str:
@@ -82,6 +77,8 @@ _MEANINGS = {
     "file-too-large": "the password file has more than 65536 bytes",
     "file-malformed": "the password file is not understood",
     "unknown-scheme": "the password is in a scheme that this version does not know",
+    "scheme-cost": "verifying its password takes more time or memory than a login may take",
+    "scheme-unavailable": "what verifies its password cannot be loaded",
     "bad-setting": "a setting is not understood, so that every login fails",
     "child-failed": "looking at it as its user failed",
 }

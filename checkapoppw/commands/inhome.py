@@ -9,12 +9,11 @@ import stat
 import time
 from collections.abc import Iterator
 
-from .. import apopfile, dotqmail, files
+from .. import apopfile, dotqmail, files, mechanisms
 from ..errors import LoginError
 from .children import Report
-from .findings import ERROR, NOTE, WARNING, Finding, of_login
-from .inspection import serves
-from .refusal import quoted, shown
+from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
+from .refusal import quoted, remedy, shown
 
 # So many of one home are told; whoever has more will look again.
 _MOST = 50
@@ -137,22 +136,29 @@ def _password_file(home: Home, name: bytes) -> Iterator[Finding]:
     except LoginError as error:
         yield _unusable(home, name, error)
         return
-    anew = f"set it anew: {_setting(home, name)}"
+    anew = _setting(home, name)
     current = [one for one in credentials if not one.expired(time.time())]
-    served = [one for one in current if serves(one)]
+    troubles = [*_unverifiable(current)]
     if not credentials and not content and name != b".apop":
         yield Finding(NOTE, f"{shown(path)} is empty, which closes the address", f"to open it: {_setting(home, name)}")
     elif not credentials:
         yield Finding(WARNING, f"{shown(path)} holds no password: every login is refused (no-password)", anew)
     elif not current:
         yield Finding(WARNING, f"all passwords in {shown(path)} are expired: every login is refused (expired)", anew)
-    elif len(served) < len(current):
-        unknown = next(one for one in current if not serves(one))
-        yield Finding(
-            WARNING if served else ERROR,
-            f"{shown(path)} has a password in the unknown scheme {{{shown(unknown.scheme)}}} (unknown-scheme)", anew,
-        )
+    elif troubles:
+        level = ERROR if len(troubles) == len(current) else WARNING
+        yield Finding(level, f"{shown(path)}: {meaning(troubles[0].reason)}", f"{remedy(troubles[0])}: {anew}")
     yield from _suspicious(path, content.partition(b"\n")[0].removesuffix(b"\r"), anew)
+
+
+def _unverifiable(credentials: list[apopfile.Credential]) -> Iterator[LoginError]:
+    # As mechanisms.verify() would find out, with all of a file to be verified.
+    spent = 0.0
+    for one in credentials:
+        try:
+            spent = mechanisms.checked(one, spent)
+        except LoginError as error:
+            yield error
 
 
 def _unusable(home: Home, name: bytes, error: LoginError) -> Finding:

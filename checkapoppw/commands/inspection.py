@@ -81,11 +81,14 @@ def _judge(credentials: list[apopfile.Credential], report: Report) -> None:
     current = [one for one in credentials if not one.expired(now)]
     if not current:
         mechanisms.usable(credentials, mechanisms.Circumstances((), b"", now, 0, None))
-    served = {name for one in current for name in serves(one)}
+    served: set[str] = set()
+    troubles, spent = [], 0.0
+    for one in current:
+        try:
+            spent = mechanisms.checked(one, spent)
+            served.update(mechanisms.serves(one.scheme))
+        except Deferred as error:
+            troubles.append(error)
     report["mechanisms"] = [name for name in settings.MECHANISMS if name in served]
     if not served:
-        raise Deferred("unknown-scheme", "set the password anew with apoppasswd: unknown scheme %s", current[0].scheme)
-
-
-def serves(one: apopfile.Credential) -> tuple[str, ...]:
-    return settings.MECHANISMS if one.secret is not None else ()
+        raise troubles[0]

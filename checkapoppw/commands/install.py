@@ -134,7 +134,7 @@ def install(prefix: Path, root: str, python: str, pip: str) -> None:
     new, former = final.with_name("checkapoppw.new"), final.with_name("checkapoppw.old")
     for leftover in (new, former):
         shutil.rmtree(leftover, ignore_errors=True)
-    fill(new, library, pip)
+    fill(new, library, python, pip)
     if final.exists():
         final.rename(former)
     new.rename(final)
@@ -173,11 +173,12 @@ def completion(library: Path, shell: str, name: str) -> str:
     return text
 
 
-def fill(target: Path, library: Path, pip: str) -> None:
+def fill(target: Path, library: Path, python: str, pip: str) -> None:
     """Make a directory with the package and what its commands import, byte-compiled, for a use as `library`."""
     needed = tomllib.loads((SOURCE / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
-    fetch = [pip, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(target), *needed]
-    subprocess.run(fetch, check=True)
+    # For the interpreter that the commands start, which compiled modules must fit
+    fetch = [pip, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", "--target", str(target)]
+    subprocess.run([*fetch, *needed], check=True)
     shutil.rmtree(target / "bin", ignore_errors=True)
     shutil.copytree(PACKAGE, target / "checkapoppw", ignore=shutil.ignore_patterns("__pycache__"))
     compileall.compile_dir(target, quiet=1, stripdir=str(target), prependdir=str(library))

@@ -7,17 +7,10 @@ import click
 
 from ..errors import LoginError
 from ..process import forbid_core
-from .refusal import Refusal, Trouble, shown
+from .refusal import Refusal, Trouble, remedy, shown
+from .talk import say
 
-REFUSED, TROUBLE, INTERRUPTED = 1, 111, 130  # 2, misuse, is click's own
-
-
-def say(text: str, error: bool = False) -> None:
-    """Print a line.  Nobody listening does not change what is done, nor what the exit status says of it."""
-    try:
-        click.echo(text, err=error)
-    except OSError:
-        pass
+TROUBLE, INTERRUPTED = 111, 130  # 2, misuse, is click's own; those of refusals are in refusal.py
 
 
 def run(command: click.Command, name: str) -> None:
@@ -41,20 +34,20 @@ def _status(command: click.Command, name: str) -> int:
     except click.Abort:
         return INTERRUPTED
     except Refusal as error:
-        say(f"{name}: {error}", error=True)
-        return REFUSED
+        return _ended(name, str(error), error.code)
     except Trouble as error:
-        say(f"{name}: {error}", error=True)
-        return TROUBLE
+        return _ended(name, str(error), TROUBLE)
     except LoginError as error:
-        say(f"{name}: {error.reason}: {error.remedy % tuple(map(shown, error.names))}", error=True)
-        return error.code
+        return _ended(name, f"{error.reason}: {remedy(error)}", error.code)
     except OSError as error:
         where = f": {shown(os.fsencode(error.filename))}" if error.filename else ""
-        say(f"{name}: {error.strerror}{where}", error=True)
-        return TROUBLE
+        return _ended(name, f"{error.strerror}{where}", TROUBLE)
     except Exception as error:
         # Not its text, nor a traceback: either may show the password.
-        say(f"{name}: {type(error).__name__}; please report this", error=True)
-        return TROUBLE
+        return _ended(name, f"{type(error).__name__}; please report this", TROUBLE)
     return status if isinstance(status, int) else 0
+
+
+def _ended(name: str, why: str, status: int) -> int:
+    say(f"{name}: {why}", error=True)
+    return status

@@ -1,23 +1,31 @@
-"""Changing a password file: read what is there, put the new password first, replace the file in one step.
+"""Editing a password file: its lines are read, changed and put back in one step, by one process at a time.
 
-A crash at any point leaves the old file or the new one, whole.
+A crash at any point leaves the old file or the new one, whole, and so does a login find it.
 """
 
+import errno
 import fcntl
 import os
 import secrets
 import signal
-import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..apopfile import CONTROL, LARGEST, scheme_of
+from .. import files
+from ..apopfile import CONTROL, LARGEST
 from ..request import LIMIT
-from .refusal import Refusal, Trouble
+from .refusal import Refusal, Trouble, shown
 
-# A login's extension never holds a dot, so that no login can reach a name like this one.
+# A login's extension never holds a dot, so that no login can reach names like these.
 _TEMPORARY = ".apop.tmp"
+_LOCK = ".apop.lock"
+_PATIENCE = 10.0  # seconds; a change takes some thousandths
+_AGAIN = 0.01  # seconds between two looks at the lock
 _DEADLY = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
+
+# The lines of a file are what its LFs separate: the last one is what follows the last LF, usually nothing.
+Change = Callable[[list[bytes]], list[bytes]]
 
 
 def check(password: bytes, login: int) -> None:
@@ -35,30 +43,48 @@ def check(password: bytes, login: int) -> None:
         raise Refusal(f"the password is too long: with its login name, mail servers pass on {longest} bytes of it")
 
 
-def change(directory: int, name: bytes, password: bytes) -> bytes | None:
-    """Make the password the first line of the file; its other lines stay.
+def edit(directory: int, name: bytes, transform: Change, *, unshare: bool = False) -> bytes | None:
+    """Change the lines of a password file; one that is absent has one empty line.
 
     directory: an open descriptor of the directory that the name is in
-    Returns where a symbolic link that was replaced had pointed to, or None if there was none.
-    Raises Refusal for a file that cannot be kept, Trouble while another change is made, OSError.
+    transform: makes the new lines of the present ones; what it does not change stays byte for byte
+    unshare: whether a symbolic link is replaced by a file that begins without lines, instead of being refused
+    Returns where the link that was replaced had pointed to, or None if there was none.
+    Raises Refusal for a file that cannot be kept, Trouble where another change takes too long, OSError, and what the
+    transform raises.
     """
     with _alone(directory):
-        link, others = _present(directory, name)
-        content = (b"{PLAIN}" if scheme_of(password) else b"") + password + b"\n" + others
-        if len(content) > LARGEST:
-            raise Refusal(f"the file would be longer than the {LARGEST} bytes that a login reads: remove lines from it")
+        link, content = edited(directory, name, transform, unshare=unshare)
         _replace(directory, name, content)
     return link
 
 
+def edited(
+    directory: int, name: bytes, transform: Change, *, unshare: bool = False
+) -> tuple[bytes | None, bytes]:
+    """What edit() would return, and write, if nobody came in between.  Raises the same, but for Trouble."""
+    link, lines = _present(directory, name)
+    if link is not None and not unshare:
+        raise Refusal(f"this is a symbolic link to {shown(link)}, which other addresses may share: "
+                      "give this one a password of its own first")
+    content = b"\n".join(transform(lines))
+    if len(content) > LARGEST:
+        raise Refusal(f"the file would be longer than the {LARGEST} bytes that a login reads: remove lines from it")
+    return link, content
+
+
+def holds(directory: int, name: bytes, line: bytes) -> bool:
+    """Whether a file is there to be read and has this line."""
+    try:
+        return line in _present(directory, name)[1]
+    except (Refusal, OSError):
+        return False
+
+
 @contextmanager
 def _alone(directory: int) -> Iterator[None]:
-    # Two changes at once would lose one's lines.  Without waiting: whoever can read the directory can lock it, and
-    # would keep us for ever.
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Trouble("somebody else is changing a password here; try again") from None
+    # Two changes at once would lose one's lines.
+    lock = _lock(directory)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEADLY)
     try:
         yield
@@ -67,26 +93,66 @@ def _alone(directory: int) -> Iterator[None]:
             pass
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        fcntl.flock(directory, fcntl.LOCK_UN)
+        os.close(lock)
 
 
-def _present(directory: int, name: bytes) -> tuple[bytes | None, bytes]:
-    # Where a symbolic link points to, and what follows the first line of a file.
+def _lock(directory: int) -> int:
+    # The file stays, and is nobody else's to open, so that nobody else can hold us.  The kernel takes the lock away
+    # from a process that dies.
+    end = time.monotonic() + _PATIENCE
+    while True:
+        lock = _lock_file(directory)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Where somebody has removed the file, the next one to come locks another.
+            if os.path.samestat(os.fstat(lock), os.stat(_LOCK, dir_fd=directory, follow_symlinks=False)):
+                return lock
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+        if time.monotonic() > end:
+            raise Trouble("somebody else is changing a password here; try again")
+        time.sleep(_AGAIN)
+
+
+def _lock_file(directory: int) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+    before = os.umask(0o077)
     try:
-        mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+        lock = os.open(_LOCK, flags, 0o600, dir_fd=directory)
+    finally:
+        os.umask(before)
+    try:
+        status = os.fstat(lock)
+        if not files.is_regular(status.st_mode) or status.st_uid != os.geteuid():
+            raise Trouble(f"{_LOCK} is not a file of your own: move it away")
+        os.fchmod(lock, 0o600)
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _present(directory: int, name: bytes) -> tuple[bytes | None, list[bytes]]:
+    # Where a symbolic link points to, and the lines of a file.
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=directory)
     except FileNotFoundError:
-        return None, b""
-    if stat.S_ISLNK(mode):
-        # The address gets a file of its own.  The lines of the one that it shared stay with the others.
-        return os.readlink(name, dir_fd=directory), b""
-    if not stat.S_ISREG(mode):
+        return None, [b""]
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return os.readlink(name, dir_fd=directory), [b""]
+    if not files.is_regular(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise Refusal("what is there now is not a regular file: move it away first")
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-    with open(descriptor, "rb") as file:
-        content = file.read(LARGEST + 1)
+    content = files.read(descriptor, LARGEST)
     if len(content) > LARGEST or b"\0" in content:
         raise Refusal("what is there now is not a password file: move it away first")
-    return None, content.partition(b"\n")[2]
+    return None, content.split(b"\n")
 
 
 def _replace(directory: int, name: bytes, content: bytes) -> None:

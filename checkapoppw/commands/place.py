@@ -1,23 +1,95 @@
-"""Where a password file goes: which directory, which name, and being the directory's owner before touching it."""
+"""Where a password file is: which directory, which name, and being the directory's owner before touching it."""
 
 import os
 import pwd
 import stat
 
-from ..apopfile import CONTROL
+from .. import apopfile, control, process, users
 from ..dotqmail import suffix
 from .refusal import Refusal, shown
 
 
-def file_name(ext: bytes | None) -> bytes:
-    """`.apop`, or `.apop-ext` with the extension folded as dot-qmail folds it.  Raises Refusal."""
-    if ext is None:
-        return b".apop"
-    if not ext:
+class Place:
+    """The password file of an address, in a directory that is open, by its owner.
+
+    directory: where it is
+    name: `.apop` and what the exact dot-qmail file's name ends with
+    login: the length in bytes of the shortest login name that it can be for
+    owner: the uid of the directory, and of the address
+    """
+
+    def __init__(self, directory: "Directory", dash: bytes, ext: bytes, login: int) -> None:
+        self.directory = directory
+        self.name = file_name(dash, ext)
+        self.login = login
+        self.owner = directory.owner
+        self._dash = dash
+        self._ext = ext
+
+    @property
+    def file(self) -> tuple[int, bytes]:
+        """The directory's descriptor, and the name: what passwordfile.py begins with."""
+        return self.directory.descriptor, self.name
+
+    @property
+    def words(self) -> list[bytes]:
+        """What a guesser of the password would try first."""
+        return [os.fsencode(user_name(self.owner)), self._ext]
+
+    @property
+    def path(self) -> bytes:
+        """The whole path of the file."""
+        return os.path.join(self.directory.path, self.name)
+
+    def for_login(self) -> tuple[bytes, int]:
+        """The path and the open descriptor of the file that a login reads.
+
+        That is another one where the address shares the password of a default file.
+        Raises what apopfile.find() raises.
+        """
+        name, descriptor = apopfile.find(self._dash, self._ext)
+        return os.path.join(self.directory.path, name), descriptor
+
+
+def by_options(extension: bytes | None, named: bytes | None) -> Place:
+    """The place of -e and -d.  Raises Refusal, OSError."""
+    dash, ext = (b"", b"") if extension is None else (b"-", extension)
+    if extension is not None and not extension:
         raise Refusal("the extension is empty: without -e, apoppasswd sets your own address's password")
-    if b"/" in ext or ext != ext.translate(None, CONTROL):
+    directory = Directory(directory_for(extension, named))
+    directory.become_owner()
+    # An extension comes with at least `x-` before it or `@x` behind it.
+    login = max(1, len(os.fsencode(user_name(directory.owner)))) if extension is None else len(ext) + 2
+    return Place(directory, dash, ext, login)
+
+
+def by_address(address: bytes, root: bytes) -> Place:
+    """The place that a login with this address comes to, as the account, which only it and root can be.
+
+    root: the directory of qmail
+    Raises what the steps of a login raise (stages.identify()), Refusal, OSError.
+    """
+    control.enter(root)
+    local = control.rewrite(address, control.domains())
+    account = users.find(local)
+    if os.geteuid() not in (0, account.uid):
+        raise Refusal(f"{shown(address)} belongs to {shown(account.user)}, not to you")
+    # Before its home is looked at: whatever links are on the way, they lead to nothing that is not the account's.
+    process.become(account)
+    directory = Directory(account.home)
+    directory.become_owner()
+    return Place(directory, account.dash, account.ext, min(len(address), len(local)))
+
+
+def file_name(dash: bytes, ext: bytes) -> bytes:
+    """`.apop`, or `.apop-ext` with the extension folded as dot-qmail folds it.
+
+    Raises Refusal for what can log in but is not made here (mapping.md, section 0, rule 10).
+    """
+    ending = suffix(dash, ext)
+    if b"/" in ending or ending != ending.translate(None, apopfile.CONTROL):
         raise Refusal("an extension holds neither a slash nor control characters")
-    return b".apop" + suffix(b"-", ext)
+    return b".apop" + ending
 
 
 def directory_for(ext: bytes | None, named: bytes | None) -> bytes:

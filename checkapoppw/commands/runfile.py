@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from ..errors import LoginError
 from ..settings import Settings
 from .commandline import NAME, Service
-from .findings import ERROR, NOTE, WARNING, Finding, advice
+from .findings import ERROR, NOTE, WARNING, Finding
+from .refusal import remedy
 from .shellwords import UNKNOWN, Command, Script, said, unknown
 
 KNOWN = (
@@ -137,7 +138,7 @@ def settings_of(service: Service) -> tuple[Settings, LoginError | None]:
 def _settings(service: Service, where: str) -> Iterator[Finding]:
     settings, error = settings_of(service)
     if error:
-        wanted = advice(error)
+        wanted = remedy(error)
         name = next((name for name in KNOWN if name in wanted), "")
         given = shlex.quote(said(service.environ.get(name, "")))
         yield Finding(ERROR, f"{where}: {name}={given} is not understood: every login fails (bad-setting)", wanted)

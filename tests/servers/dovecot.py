@@ -21,7 +21,7 @@ ssl = yes
 ssl_cert = <{base}/certificate
 ssl_key = <{base}/key
 disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5 apop
+auth_mechanisms = plain login cram-md5 apop scram-sha-256
 auth_failure_delay = 0
 first_valid_uid = 1
 # An address that checkapoppw knows no mailbox for is not to get the one of its home.

@@ -1,0 +1,189 @@
+"""What apoppasswd does to the file of an address, or with it."""
+
+import os
+from datetime import UTC, date, datetime
+
+from .. import apopfile, dotqmail, mechanisms
+from ..errors import Deferred, LoginError, Refused
+from . import entries, generate, hashing, listing, passwordfile, strength, talk
+from .place import Place
+from .refusal import NotOfThisFile, Refusal, Trouble, remedy, shown
+
+_PROMPTS = ("Enter APOP Password:", "Again APOP Password:")
+# From what tells a thief the least to what tells the password.  None is slow to check: a generated password of 99 bits
+# does not need that (apoppasswd.1).
+_BY_CAUTION = ("scram-sha-256", "cram-md5", "plain")
+
+
+def today() -> date:
+    """The day in UTC, by which passwords expire."""
+    return datetime.now(UTC).date()
+
+
+def scheme_for(text: str) -> str:
+    """The most cautious scheme that serves all mechanisms of a list such as `plain,apop`.
+
+    Raises ValueError, whose text is for people.
+    """
+    wanted = set(text.upper().split(","))
+    for scheme in _BY_CAUTION:
+        if wanted <= set(hashing.mechanisms(scheme)):
+            return scheme
+    known = ", ".join(name.lower() for name in hashing.mechanisms("plain"))
+    raise ValueError(f"give one or more of {known}, with commas between")
+
+
+def change(place: Place, scheme: str, least: int, from_stdin: bool) -> None:
+    """Ask for a password and make it the main one.
+
+    least: the strength that it must have, from 0 to 4
+    """
+    talk.say(f"Password file: {shown(place.path)}")
+    password = talk.password(_PROMPTS, from_stdin)
+    passwordfile.check(password, place.login)
+    # What nobody sees, and nobody demands, is not worth the time that it takes.
+    advice = strength.advice(password, place.words, least) if least or talk.on_terminal() else []
+    line = _stored(scheme, password)
+    link = passwordfile.edit(*place.file, lambda lines: entries.set_first(lines, line), unshare=True)
+    if link is not None:
+        talk.say(f"It was a symbolic link to {shown(link)}, and is a file of its own now.")
+    talk.say("Password set.")
+    _explain(hashing.mechanisms(scheme))
+    for sentence in advice:
+        talk.hint(f"Advice: {sentence}")
+    _warn(place)
+
+
+def change_to_generated(place: Place, scheme: str) -> None:
+    """Make a password, print it, and make it the main one."""
+    talk.hint(f"Password file: {shown(place.path)}")
+    password = generate.password()
+    line = _stored(scheme, password.encode())
+    _show_and_store(place, lambda lines: entries.set_first(lines, line), line, password, unshare=True)
+    talk.hint("Password set.")
+    _explain(hashing.mechanisms(scheme))
+    _warn(place)
+
+
+def add(place: Place, label: bytes, scheme: str, expires: date | None, only: list[str]) -> None:
+    """Make a password, print it, and add it under a label.
+
+    Raises LabelTaken; Refusal where the file is another address's too.
+    """
+    _own(place)
+    talk.hint(f"Password file: {shown(place.path)}")
+    password = generate.password()
+    line = entries.described(_stored(scheme, password.encode()), label, today(), expires, only)
+    _show_and_store(place, lambda lines: entries.add(lines, line, label), line, password)
+    talk.hint(f"Password for {shown(label)} added; it is not shown again. The hyphens are part of it.")
+    _explain(hashing.mechanisms(scheme), ",".join(only))
+    _warn(place)
+
+
+def _stored(scheme: str, password: bytes) -> bytes:
+    try:
+        return hashing.stored(scheme, password)
+    except ValueError as error:
+        raise Refusal(f"{scheme} cannot store this password: {error}") from None
+    except hashing.UnavailableError as error:
+        raise Trouble(str(error)) from None
+
+
+def _show_and_store(
+    place: Place, transform: passwordfile.Change, line: bytes, password: str, *, unshare: bool = False
+) -> None:
+    # Shown first: a password that nobody has seen never gets into a file.  And before that it is tried, so that what
+    # can be foreseen is refused without showing one.
+    passwordfile.edited(*place.file, transform, unshare=unshare)
+    try:
+        talk.show_password(password)
+        passwordfile.edit(*place.file, transform, unshare=unshare)
+    except BaseException:
+        if not passwordfile.holds(*place.file, line):
+            talk.say("A password that is shown above is not valid: it is not stored.", error=True)
+        raise
+
+
+def revoke(place: Place, label: bytes) -> None:
+    """Remove the passwords with a label.  Raises NoSuchLabel; Refusal where the file is another address's too."""
+    _own(place)
+    passwordfile.edit(*place.file, lambda lines: entries.revoke(lines, label))
+    talk.say(f"Password for {shown(label)} revoked.")
+    _warn(place)
+
+
+def show(place: Place, as_json: bool) -> None:
+    """Print what there is to know of each password, but for itself."""
+    path, content = _content(place)
+    if not as_json:
+        talk.hint(f"Password file: {shown(path)}")
+    talk.say(listing.listing(content.split(b"\n"), today(), as_json))
+    _warn(place)
+
+
+def labels(place: Place) -> list[str]:
+    """The labels of the file."""
+    _, content = _content(place)
+    return [label for entry in entries.listed(content.split(b"\n")) if (label := entry.word("label"))]
+
+
+def verify(place: Place, from_stdin: bool) -> None:
+    """Ask for a password, and say which of the file it is.
+
+    Raises NotOfThisFile; what mechanisms.holds() raises where none matches and one cannot be verified.
+    """
+    path, content = _content(place)
+    talk.hint(f"Password file: {shown(path)}")
+    credentials = apopfile.parse(content)
+    password = talk.password(("APOP Password:",), from_stdin)
+    # The entries of a file that a login accepts are its credentials, in the same order.
+    pairs = zip(entries.listed(content.split(b"\n")), credentials, strict=True)
+    found, troubles = [], []
+    for entry, credential in pairs:
+        try:
+            if mechanisms.holds(credential, password):
+                found.append(entry)
+        except Deferred as error:
+            troubles.append(error)
+    if not found:
+        raise troubles[0] if troubles else NotOfThisFile("this is no password of the address")
+    current = [entry for entry in found if not entry.expired(today())]
+    if not current:
+        raise NotOfThisFile(f"this is {listing.name(found[0])}, and it has expired")
+    talk.say(f"This is {listing.name(current[0])}.")
+    _explain(hashing.mechanisms(current[0].scheme.decode()), current[0].word("for"))
+
+
+def _own(place: Place) -> None:
+    # Where the address shares another's file, a first line of its own would close the address to that one's passwords.
+    try:
+        path, descriptor = place.for_login()
+    except Refused:  # there is none yet
+        return
+    os.close(descriptor)
+    if path != place.path:
+        raise Refusal(f"this address shares {shown(path)}: give it a password of its own first")
+
+
+def _content(place: Place) -> tuple[bytes, bytes]:
+    # The path and the content of the file, as a login reads it.
+    path, descriptor = place.for_login()
+    return path, apopfile.read(path, descriptor, place.owner)
+
+
+def _explain(names: tuple[str, ...], only: str = "") -> None:
+    *some, last = names
+    works = f"{', '.join(some)} and {last}" if some else last
+    talk.hint(f"It works with {works}{', for ' + only + ' only' if only else ''}.")
+
+
+def _warn(place: Place) -> None:
+    # By the login's own steps.
+    if place.owner == 0:
+        talk.say("Warning: no login is ever let in as root: see whose address this is", error=True)
+        return
+    try:
+        dotqmail.enter_home(place.directory.path)
+        apopfile.parse(_content(place)[1])
+    except LoginError as error:
+        talk.say(f"Warning: a login would not accept this file: {remedy(error)}", error=True)
