@@ -135,9 +135,9 @@ def doctor(run_files: tuple[str, ...], as_json: bool, program: str | None, addre
     level = None
     for one in findings(_root(), os.path.abspath(program or trial.beside()), [*map(os.fsencode, addresses)], paths):
         level = ERROR if ERROR in (level, one.level) else one.level
-        say([json.dumps(vars(one))] if as_json else one.lines())
+        talk.say(json.dumps(vars(one)) if as_json else "\n".join(one.lines()))
     if level != ERROR and not as_json:
-        say(["no errors found"])
+        talk.say("no errors found")
     click.get_current_context().exit(1 if level == ERROR else 0)
 
 

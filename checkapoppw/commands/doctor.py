@@ -31,7 +31,7 @@ def findings(root: bytes, program: str, logins: list[bytes], run_files: list[str
     yield from installation.examine(program)
     yield from installation.namesakes(program, os.environ.get("PATH", os.defpath))
     yield from qmailfiles.from_the_future(os.fsencode(program), installation.name(program))
-    around = Surroundings(root, program, {}, [])
+    around = Surroundings(root, program)
     if not absent:
         yield from _qmail(root, around)
     for path in run_files:
@@ -74,15 +74,15 @@ def _homes(found: list[Home], around: Surroundings) -> Iterator[Finding]:
             f"checkapoppw, started by uid {own}, would defer their logins (not-root)",
             "run doctor as root; let the mail server start checkapoppw as root (README.auth-ext, section 4)",
         )
-    owners, newest = {}, (0.0, "")
+    newest = (0.0, "")
     for seen in homes.look(within):
         yield from seen.findings
         newest = max(newest, seen.newest)
         if seen.passwords:
-            owners[seen.home.uid] = seen.home.path
+            around.owners[seen.home.uid] = seen.home.path
+        around.schemes.update(seen.schemes)
         if seen.boxless:
             around.boxless.append(seen.home.path)
-    around.owners = owners
     if newest[0] > time.time() + qmailfiles.SECONDS:
         yield qmailfiles.late(newest[1], newest[0])
 

@@ -35,6 +35,7 @@ class Seen:
     findings: what is wrong
     passwords: how many password files it has that addresses can reach
     boxless: whether its own address has a password, and no dot-qmail file that could name a mailbox
+    schemes: those of its passwords, each with a file
     newest: when the youngest of these files was changed, and its path for people
     """
 
@@ -43,6 +44,7 @@ class Seen:
         self.home = home
         self.findings: list[Finding] = []
         self.passwords, self.boxless, self.newest = 0, False, (0.0, "")
+        self.schemes: dict[str, str] = {}
         error = error_in(report)
         try:
             self._take(report)
@@ -54,6 +56,7 @@ class Seen:
     def _take(self, report: Report) -> None:
         self.passwords = int(report.get("passwords", 0))
         self.boxless = bool(report.get("boxless"))
+        self.schemes = {_plain(scheme): _plain(path) for scheme, path in dict(report.get("schemes", {})).items()}
         self.newest = (float(report.get("newest", 0)), _plain(report.get("youngest")))
         for level, what, remedy in report.get("findings", ()):
             self.findings.append(Finding(level if level in LEVELS else NOTE, _plain(what), _plain(remedy)))

@@ -67,6 +67,7 @@ def look_over(home: Home) -> Report:
     dotqmail.enter_home(home.path)
     findings = [*_tampering(home, bool(ours)), *_dot_qmails(home, names)]
     times = []
+    report["schemes"] = {}
     for name in ours:
         suffix = name.removeprefix(b".apop")
         if not name.startswith(b".apop") or name.endswith(b"~") or not home.reaches(suffix):
@@ -74,7 +75,7 @@ def look_over(home: Home) -> Report:
             continue
         report["passwords"] = report.get("passwords", 0) + 1
         report["boxless"] = report.get("boxless") or (name == b".apop" and b".qmail" not in names)
-        findings += _password_file(home, name)
+        findings += _password_file(home, name, report["schemes"])
         if suffix.endswith(b"default") and b".qmail" + suffix not in names:
             findings.append(_no_default(home, name))
         times.append((_changed(name), shown(home.path + b"/" + name)))
@@ -124,7 +125,8 @@ def _dot_qmails(home: Home, names: list[bytes]) -> Iterator[Finding]:
                 )
 
 
-def _password_file(home: Home, name: bytes) -> Iterator[Finding]:
+def _password_file(home: Home, name: bytes, schemes: dict[str, str]) -> Iterator[Finding]:
+    # schemes: takes those that are in use, each with a file
     path = home.path + b"/" + name
     try:
         found = apopfile.opened(name)
@@ -139,6 +141,7 @@ def _password_file(home: Home, name: bytes) -> Iterator[Finding]:
     anew = _setting(home, name)
     current = [one for one in credentials if not one.expired(time.time())]
     troubles = [*_unverifiable(current)]
+    schemes.update((shown(one.scheme), shown(path)) for one in current)
     if not credentials and not content and name != b".apop":
         yield Finding(NOTE, f"{shown(path)} is empty, which closes the address", f"to open it: {_setting(home, name)}")
     elif not credentials:

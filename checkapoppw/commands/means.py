@@ -16,6 +16,8 @@ from .shellwords import UNKNOWN, said
 from .surroundings import Surroundings
 
 _ENOUGH = "16000000"
+# Megabytes of softlimit -a that verifying a hash takes at least (README.auth-ext, section 7)
+_HASHES = {"SHA512-CRYPT": 28, "SHA256-CRYPT": 28, "BLF-CRYPT": 32, "ARGON2ID": 40}
 _MARGIN = 1_000_000  # bytes: a login takes a little more than the start does
 SYSLOG = "/dev/log"
 
@@ -39,10 +41,12 @@ def program(service: Service, where: str, around: Surroundings, account: users.A
     if behind and UNKNOWN not in behind and shutil.which(behind, path="/bin:/usr/bin") is None:
         yield Finding(ERROR, f"{where}: {said(behind)}, which follows checkapoppw, cannot be run: every login is "
                       "deferred (exec-failed)", "name a program that is there, like /bin/true for qmail-smtpd")
-    yield from _limits(service, where, checker, account)
+    yield from _limits(service, where, checker, around, account)
 
 
-def _limits(service: Service, where: str, checker: str, account: users.Account | None) -> Iterator[Finding]:
+def _limits(
+    service: Service, where: str, checker: str, around: Surroundings, account: users.Account | None
+) -> Iterator[Finding]:
     code, said = installation.start(checker, account=account)
     if code != installation.NO_PROGRAM:
         whose = f"uid {account.uid}" if account else "root"
@@ -61,6 +65,13 @@ def _limits(service: Service, where: str, checker: str, account: users.Account |
         yield Finding(ERROR, f"{where}: the memory limit is too low for Python ({limits}): checkapoppw {ends}{wrong}",
                       remedy)
         return
+    for scheme, needed in _HASHES.items():
+        if scheme in around.schemes and service.memory.get("a", needed * 1_000_000) < needed * 1_000_000:
+            yield Finding(
+                ERROR, f"{where}: the memory limit is too low for the {{{scheme}}} password in "
+                f"{around.schemes[scheme]} ({limits}): such logins are deferred (scheme-unavailable)",
+                f"softlimit -a {needed}000000, or more: see README.auth-ext, section 7",
+            )
     less = {letter: value - _MARGIN for letter, value in service.memory.items()}
     if installation.start(checker, less, account)[0] != installation.NO_PROGRAM:
         yield Finding(WARNING, f"{where}: the memory limit is scarce for Python ({limits})", remedy)
