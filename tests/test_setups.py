@@ -85,6 +85,11 @@ def directory(host: Sound) -> None:
     os.chown(path, UID, -1)
 
 
+def _spamdyke(host: Sound) -> None:
+    host.server("spamdyke")
+    (host.base / "spamdyke.conf").write_text(f"smtp-auth-command={host.quoted} /bin/true\n")
+
+
 def other_program(host: Sound) -> None:
     """As Debian's package checkpw installs one."""
     place = host.base / "path"
@@ -183,7 +188,8 @@ QMAIL: list[Setup] = [
      ("error", "users/cdb", "run qmail-newu"), lambda host: host.newu()),
     ("uid 0", assign("=toor:root:0:0:/root:::"), ("warning", "=toor:", "uid 0", "another user"),
      lambda host: host.newu()),
-    ("uid as a name", assign("=ann:ann:ann:ann:/home/ann:::"), ("warning", "=ann:", "uid 0"), lambda host: host.newu()),
+    ("uid as a name", assign("=ann:ann:ann:ann:/home/ann:::"), ("error", "=ann:", "no number"),
+     lambda host: host.newu()),
     ("relative home", assign(f"=ann:ann:{UID}:{UID}:ann:::"), ("warning", "=ann:", "slash"), lambda host: host.newu()),
     ("no home", assign(f"=ann:ann:{UID}:{UID}:/nonexistent/ann:::"), ("error", "/nonexistent/ann", "enter"),
      lambda host: host.newu()),
@@ -223,6 +229,9 @@ SERVICES: list[Setup] = [
     ("sudo", smtp(_SMTP.replace("{checker}", "sudo -C 4 -n env CHECKAPOPPW_LOG={base}/log QMAIL_ROOT={root} "
                                 "CHECKAPOPPW_MECHANISMS=plain,cram-md5 {checker}")),
      ("error", "sudo forks", "foreign-challenge", "CHECKAPOPPW_STRICT_PID=0"), smtp()),
+    ("spamdyke", both(_spamdyke, smtp("exec envdir ./env {root}/bin/spamdyke -f {base}/spamdyke.conf {smtpd}")),
+     ("error", "spamdyke forks", "foreign-challenge", "CHECKAPOPPW_STRICT_PID=0"),
+     lambda host: (host.base / "service" / "env" / "CHECKAPOPPW_STRICT_PID").write_text("0\n")),
     ("shell", smtp(_SMTP.replace("{checker} /bin/true", "sh -c '{checker} /bin/true; true'")),
      ("warning", "sh -c without exec", "foreign-challenge"), smtp()),
     ("strict for nothing", smtp(environ={"CHECKAPOPPW_STRICT_PID": "0"}), ("warning", "nothing forks", "remove"),

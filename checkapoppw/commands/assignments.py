@@ -42,9 +42,9 @@ class Text:
 
 
 def written(key: bytes) -> str:
-    """A key of users/cdb as users/assign has it."""
+    """A key of users/cdb as users/assign has it, up to its first colon."""
     name = b"=" + key[1:-1] if key.endswith(b"\0") else b"+" + key[1:]
-    return shown(name) + ":"
+    return shown(name)
 
 
 def differences(text: Text, known: Mapping[bytes, bytes], path: str) -> Iterator[Finding]:
@@ -63,9 +63,9 @@ def differences(text: Text, known: Mapping[bytes, bytes], path: str) -> Iterator
     changed = [key for key, data in text.entries.items() if known.get(key) != data]
     gone = [key for key in known if key not in text.entries]
     if changed:
-        what = f"line {text.lines[changed[0]]} ({written(changed[0])}) is not in users/cdb"
+        what = f"line {text.lines[changed[0]]} ({written(changed[0])}:) is not in users/cdb"
     elif gone:
-        what = f"{written(gone[0])} of users/cdb is not in it any more"
+        what = f"{written(gone[0])}: of users/cdb is not in it any more"
     else:
         return
     more = f", nor are {len(changed) + len(gone) - 1} others the same" if len(changed) + len(gone) > 1 else ""
@@ -78,8 +78,8 @@ def dead(known: Mapping[bytes, bytes], wild: bytes, lines: Mapping[bytes, int]) 
         if not key.endswith(b"\0") and key != b"!" and key[-1:] not in wild:
             where = f"users/assign line {lines[key]}" if key in lines else "users/cdb"
             yield Finding(
-                ERROR, f"{where}: no address ever matches {written(key)}, which was written in capitals",
-                f"write {written(key)} in lower case in users/assign, and {NEWU}",
+                ERROR, f"{where}: no address ever matches {written(key)}:, which was written in capitals",
+                f"write {written(key)}: in lower case in users/assign, and {NEWU}",
             )
 
 
@@ -87,10 +87,19 @@ def accounts(known: Mapping[bytes, bytes]) -> tuple[list[tuple[bytes, users.Acco
     """The accounts of users/cdb, each with its key, and those that nobody can log in to."""
     found, findings = [], []
     for key, value in known.items():
+        where = f"users/cdb, {written(key)}"
         try:
-            found.append((key, users.permitted(users.parse(value))))
+            account = users.parse(value)
+            uid = value.split(b"\0")[1]
+            if not uid.isdigit():
+                findings.append(Finding(
+                    ERROR, f"{where}: the uid is {shown(uid) or 'missing'}, which is no number, and counts as "
+                    f"{account.uid}", f"write the uid's digits into users/assign, and {NEWU}",
+                ))
+            else:
+                found.append((key, users.permitted(account)))
         except LoginError as error:
-            findings.append(of_login(f"users/cdb: {written(key)}", error))
+            findings.append(of_login(where, error))
     return found, findings
 
 

@@ -51,7 +51,7 @@ class Seen:
         except (TypeError, ValueError, OverflowError):
             error = error or failed()
         if error:
-            self.findings.append(of_login(f"{shown(home.path)} (uid {home.uid})", error))
+            self.findings.append(of_login(f"uid {home.uid} ({shown(home.path)})", error))
 
     def _take(self, report: Report) -> None:
         self.passwords = int(report.get("passwords", 0))

@@ -149,19 +149,22 @@ def _password_file(home: Home, name: bytes, schemes: dict[str, str]) -> Iterator
     elif not current:
         yield Finding(WARNING, f"all passwords in {shown(path)} are expired: every login is refused (expired)", anew)
     elif troubles:
-        level = ERROR if len(troubles) == len(current) else WARNING
-        yield Finding(level, f"{shown(path)}: {meaning(troubles[0].reason)}", f"{remedy(troubles[0])}: {anew}")
+        one, trouble = troubles[0]
+        yield Finding(
+            ERROR if len(troubles) == len(current) else WARNING,
+            f"{shown(path)}, {{{shown(one.scheme)}}}: {meaning(trouble.reason)}", remedy(trouble) if one.label else anew,
+        )
     yield from _suspicious(path, content.partition(b"\n")[0].removesuffix(b"\r"), anew)
 
 
-def _unverifiable(credentials: list[apopfile.Credential]) -> Iterator[LoginError]:
+def _unverifiable(credentials: list[apopfile.Credential]) -> Iterator[tuple[apopfile.Credential, LoginError]]:
     # As mechanisms.verify() would find out, with all of a file to be verified.
     spent = 0.0
     for one in credentials:
         try:
             spent = mechanisms.checked(one, spent)
         except LoginError as error:
-            yield error
+            yield one, error
 
 
 def _unusable(home: Home, name: bytes, error: LoginError) -> Finding:

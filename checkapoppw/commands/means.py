@@ -51,7 +51,7 @@ def _limits(
     if code != installation.NO_PROGRAM:
         whose = f"uid {account.uid}" if account else "root"
         yield Finding(ERROR, f"{where}: {installation.name(checker)} does not start as {whose}: it ends with {code}, "
-                      f"and says: {shown(said[-200:])}",
+                      f"and says {shown(said[-200:]) or 'nothing'}",
                       "let everybody read the installation and its interpreter: chmod -R a+rX")
         return
     if not service.memory:
@@ -61,7 +61,7 @@ def _limits(
     remedy = f"softlimit -a {_ENOUGH}, or more where the server itself needs it"
     if code != installation.NO_PROGRAM:
         ends = f"is killed by signal {-code}" if code < 0 else f"ends with {code}"
-        wrong = ", which is a wrong password to the server" if code == 1 else ""
+        wrong = ", which is a wrong password to the server" if code == 1 else ", and so every login fails"
         yield Finding(ERROR, f"{where}: the memory limit is too low for Python ({limits}): checkapoppw {ends}{wrong}",
                       remedy)
         return

@@ -85,7 +85,7 @@ def _virtual_lines(path: str, content: bytes) -> Iterator[Finding]:
             key, colon, _ = entry.partition(b":")
             if not colon:
                 yield Finding(
-                    WARNING, f"{path} line {number} is ignored: it has no colon", f"write {shown(key)}:PREFIX there",
+                    WARNING, f"{path} line {number} is ignored: it has no colon", "write it as DOMAIN:PREFIX, or remove it",
                 )
             elif key.lower() in seen:
                 yield Finding(

@@ -168,13 +168,16 @@ def _log(service: Service, settings: Settings, where: str) -> Iterator[Finding]:
 
 
 def _digests(service: Service, settings: Settings, where: str) -> Iterator[Finding]:
-    digests = [name for name in settings.mechanisms if name != "plain" and (service.kind, name) != ("smtp", "apop")]
+    # Those that bring a challenge of the server's; no SMTP server does APOP.
+    possible = ("cram-md5",) if service.kind == "smtp" else ("apop", "cram-md5")
+    digests = [name for name in possible if name in settings.mechanisms]
     if settings.strict_pid and service.forks and digests:
         level = WARNING if all("exec" in fork for fork in service.forks) else ERROR
         yield Finding(
             level, f"{where}: {' and '.join(service.forks)} forks between the server and {NAME}: every "
             f"{' and '.join(digests).upper()} login is refused (foreign-challenge)",
-            "let the shell exec it" if level == WARNING else "set CHECKAPOPPW_STRICT_PID=0",
+            "let the shell exec it" if level == WARNING else "set CHECKAPOPPW_STRICT_PID=0"
+            + (", behind sudo, as in examples/smtp-sudo/run" if "sudo" in service.forks else ""),
         )
     elif not settings.strict_pid and not service.forks and service.kind and digests:
         yield Finding(WARNING, f"{where}: CHECKAPOPPW_STRICT_PID=0, though nothing forks before {NAME}: a captured "
