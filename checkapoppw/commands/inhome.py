@@ -152,7 +152,8 @@ def _password_file(home: Home, name: bytes, schemes: dict[str, str]) -> Iterator
         one, trouble = troubles[0]
         yield Finding(
             ERROR if len(troubles) == len(current) else WARNING,
-            f"{shown(path)}, {{{shown(one.scheme)}}}: {meaning(trouble.reason)}", remedy(trouble) if one.label else anew,
+            f"{shown(path)}, {{{shown(one.scheme)}}}: {meaning(trouble.reason)}",
+            remedy(trouble) if one.label else anew,
         )
     yield from _suspicious(path, content.partition(b"\n")[0].removesuffix(b"\r"), anew)
 

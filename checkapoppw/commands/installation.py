@@ -50,7 +50,9 @@ def examine(program: str) -> Iterator[Finding]:
         code, said = start(program)
         if (code, said) != (NO_PROGRAM, b""):
             yield Finding(
-                ERROR, f"{name(program)} does not start: it ends with {code}, and says {shown(said[-300:]) or 'nothing'}", _INSTALL,
+                ERROR,
+                f"{name(program)} does not start: it ends with {code}, and says {shown(said[-300:]) or 'nothing'}",
+                _INSTALL,
             )
 
 

@@ -85,7 +85,8 @@ def _virtual_lines(path: str, content: bytes) -> Iterator[Finding]:
             key, colon, _ = entry.partition(b":")
             if not colon:
                 yield Finding(
-                    WARNING, f"{path} line {number} is ignored: it has no colon", "write it as DOMAIN:PREFIX, or remove it",
+                    WARNING, f"{path} line {number} is ignored: it has no colon",
+                    "write it as DOMAIN:PREFIX, or remove it",
                 )
             elif key.lower() in seen:
                 yield Finding(
