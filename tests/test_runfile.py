@@ -70,6 +70,31 @@ def test_account(text: str, account: str | None) -> None:
     assert service(text).account == account
 
 
+# As "Life with qmail" has it
+_LIFE_WITH_QMAIL = """\
+#!/bin/sh
+QMAILDUID=`id -u qmaild`
+NOFILESGID=`id -g qmaild`
+MAXSMTPD=`cat /var/qmail/control/concurrencyincoming`
+LOCAL=`head -1 /var/qmail/control/me`
+if [ -z "$QMAILDUID" -o -z "$LOCAL" ]; then
+    echo "a variable is unset in $0 (don't start)"
+    exit 1
+fi
+exec /usr/local/bin/softlimit -m 2000000 \\
+    /usr/local/bin/tcpserver -v -R -l "$LOCAL" -x /etc/tcp.smtp.cdb -c "$MAXSMTPD" \\
+        -u "$QMAILDUID" -g "$NOFILESGID" 0 smtp /var/qmail/bin/qmail-smtpd \\
+        /usr/local/bin/checkapoppw /bin/true 2>&1
+"""
+
+
+def test_life_with_qmail() -> None:
+    """The run script that most hosts have is understood; what tcpserver's rules set is a note, and no fault."""
+    found = service(_LIFE_WITH_QMAIL)
+    assert (found.before, found.program, found.memory) == ([], ["/bin/true"], {"a": 2000000, "d": 2000000})
+    assert [one.level for one in runfile.judge(found, "run")] == [NOTE]
+
+
 def test_sudo_gives_a_new_environment() -> None:
     """What was exported, and the descriptors that sudo closes, do not reach the checker; what env sets does."""
     found = service("exec 5>&2\nexport A=1\nqmail-smtpd sudo -C 4 -n env B=2 /c/checkapoppw /bin/true")

@@ -31,6 +31,7 @@ class Service:
     opened: descriptors that the checker finds open
     forks: programs before the checker, and behind the server, that fork
     missing: directories of envdir that are not there
+    rules: whether tcpserver may set more of the environment, by its -x
     """
 
     def __init__(self, command: Command) -> None:
@@ -45,6 +46,7 @@ class Service:
         self.opened = set(command.opened)
         self.forks: list[str] = []
         self.missing: list[str] = []
+        self.rules = False
 
     @property
     def program(self) -> list[str]:
@@ -170,6 +172,8 @@ class Reader:
                 self.service.account = value
             elif letter == "U":
                 self.service.account = self._account_of_ids
+            elif letter == "x":
+                self.service.rules = True
 
     def _sudo(self) -> None:
         service = self.service
@@ -182,6 +186,7 @@ class Reader:
         # It starts from an environment of its own (env_reset).
         service.environ.clear()
         service.hidden.clear()
+        service.rules = False
         service.opened = {number for number in service.opened if number < closed}
         service.forks.append("sudo")
 

@@ -45,8 +45,8 @@ def examine(program: str) -> Iterator[Finding]:
     findings = [*_first_line(program, script), *_modes(program, library)]
     yield from findings
     if not any(finding.level == ERROR for finding in findings):
-        interpreter = script.split(b"\n", 1)[0][2:].split()[0].decode()
-        yield from _byte_code(interpreter, library)
+        interpreter = script.split(b"\n", 1)[0][2:].split()[0]
+        yield from _byte_code(os.fsdecode(interpreter), library)
         code, said = start(program)
         if (code, said) != (NO_PROGRAM, b""):
             yield Finding(
@@ -58,7 +58,10 @@ def examine(program: str) -> Iterator[Finding]:
 
 def _library_of(script: bytes) -> str | None:
     found = _LIBRARY.search(script)
-    return os.fsdecode(ast.literal_eval(found[1].decode("ascii", "replace"))) if found else None
+    try:
+        return os.fsdecode(ast.literal_eval(found[1].decode("ascii"))) if found else None
+    except (ValueError, SyntaxError):
+        return None
 
 
 def _foreign(program: str, script: bytes) -> Finding:
@@ -97,12 +100,19 @@ def _modes(program: str, library: str) -> Iterator[Finding]:
     if not os.path.isdir(library):
         yield Finding(ERROR, f"the modules of {name(program)} are not in {name(library)}", _INSTALL)
         return
-    beneath = [program, library, *map(str, Path(library).rglob("*"))]
+    beneath = [path for path in (program, library, *map(str, Path(library).rglob("*"))) if os.path.exists(path)]
     writable = [path for path in beneath if os.stat(path).st_mode & (stat.S_IWGRP | stat.S_IWOTH)]
     if writable:
         yield Finding(
             ERROR, f"others than its owner may write {name(writable[0])}, which mail servers run as root",
             f"chmod -R go-w {quoted(os.fsencode(program))} {quoted(os.fsencode(library))}",
+        )
+    strangers = [path for path in beneath if os.stat(path).st_uid not in (0, os.geteuid())]
+    if strangers and os.geteuid() == 0:
+        yield Finding(
+            WARNING, f"{name(strangers[0])} belongs to uid {os.stat(strangers[0]).st_uid}, who so decides what mail "
+            "servers run as root",
+            f"chown -R root {quoted(os.fsencode(program))} {quoted(os.fsencode(library))}",
         )
     hidden = [path for path in beneath if not _for_all(path)]
     above = [str(parent) for path in (program, library) for parent in Path(path).parents if not _for_all(str(parent))]

@@ -157,6 +157,9 @@ def _log(service: Service, settings: Settings, where: str) -> Iterator[Finding]:
     if settings.log == b"off":
         yield Finding(NOTE, f"{where}: the log is off: nothing will tell why a login failed",
                       "unset CHECKAPOPPW_LOG, or set it to fd:5")
+    elif b"/" in settings.log and not settings.log.startswith(b"/"):
+        yield Finding(WARNING, f"{where}: CHECKAPOPPW_LOG is a relative path, and the server runs in another directory",
+                      "write the whole path of the log")
     elif settings.log.startswith(b"fd:") and int(settings.log[3:]) not in service.opened:
         number = settings.log[3:].decode()
         if "sudo" in service.forks:
@@ -171,6 +174,9 @@ def _digests(service: Service, settings: Settings, where: str) -> Iterator[Findi
     # Those that bring a challenge of the server's; no SMTP server does APOP.
     possible = ("cram-md5",) if service.kind == "smtp" else ("apop", "cram-md5")
     digests = [name for name in possible if name in settings.mechanisms]
+    if service.rules and {"CHECKAPOPPW_MECHANISMS", "CHECKAPOPPW_STRICT_PID"} - {*service.environ}:
+        yield Finding(NOTE, f"{where}: what the rules of tcpserver -x set is not looked at")
+        return
     if settings.strict_pid and service.forks and digests:
         level = WARNING if all("exec" in fork for fork in service.forks) else ERROR
         yield Finding(

@@ -135,7 +135,8 @@ def _order(service: Service, where: str, server: str, account: users.Account | N
     if any(runfile.is_true(word) for word in service.before) or len(service.before) > 1:
         return
     known = {name: value for name, value in service.environ.items() if UNKNOWN not in value}
-    first, offered = dialogue.ask(server, known, account or _nobody())
+    asker = account or _nobody()
+    first, offered = dialogue.ask(server, known, asker) if asker or os.geteuid() else (None, [])
     smtpd = said(service.server[0])
     if first == dialogue.HOST_FIRST and not service.before:
         after = said(service.program[0]) if service.program else "what follows"
