@@ -85,6 +85,10 @@ def directory(host: Sound) -> None:
     os.chown(path, UID, -1)
 
 
+def _crlf(script: Path) -> None:
+    script.write_bytes(script.read_bytes().replace(b"\n", b"\r\n"))
+
+
 def _spamdyke(host: Sound) -> None:
     host.server("spamdyke")
     (host.base / "spamdyke.conf").write_text(f"smtp-auth-command={host.quoted} /bin/true\n")
@@ -109,7 +113,31 @@ def remove(*where: str) -> Break:
     return lambda host: host.base.joinpath(*where).unlink()
 
 
-RUN = ("service", "run")
+def installed(change: Callable[[Path, Path], object]) -> Break:
+    """Install once more, for this host alone, and change that: the command's script, the directory of the modules."""
+    def apply(host: Sound) -> None:
+        change(host.own_program(), host.base / "usr" / "lib")
+
+    return apply
+
+
+def replaced(old: str, new: str) -> Callable[[Path, Path], object]:
+    return lambda script, _: script.write_text(script.read_text().replace(old, new))
+
+
+def byte_code(library: Path) -> Path:
+    """The byte code of a login."""
+    [path] = (library / "__pycache__").glob("checkapoppw_login.*.pyc")
+    return path
+
+
+def _halve(_: Path, library: Path) -> None:
+    byte_code(library).unlink()
+    (library / "checkapoppw" / "main.py").unlink()
+
+
+_STUB = "#!/usr/bin/python3\nimport sys\nfrom checkapoppw.main import main\nsys.exit(main())\n"
+again: Break = Sound.own_program
 
 # What it is; what an administrator did; the words that doctor must have for it; how it is mended
 ACCOUNTS: list[Setup] = [
@@ -287,31 +315,6 @@ ROOTS: list[Setup] = [
 ]
 
 
-def installed(change: Callable[[Path, Path], object]) -> Break:
-    """Install once more, for this host alone, and change that: the command's script, the directory of the modules."""
-    def apply(host: Sound) -> None:
-        change(host.own_program(), host.base / "usr" / "lib")
-
-    return apply
-
-
-def replaced(old: str, new: str) -> Callable[[Path, Path], object]:
-    return lambda script, _: script.write_text(script.read_text().replace(old, new))
-
-
-def byte_code(library: Path) -> Path:
-    """The byte code of a login."""
-    [path] = (library / "__pycache__").glob("checkapoppw_login.*.pyc")
-    return path
-
-
-def _halve(_: Path, library: Path) -> None:
-    byte_code(library).unlink()
-    (library / "checkapoppw" / "main.py").unlink()
-
-
-_STUB = "#!/usr/bin/python3\nimport sys\nfrom checkapoppw.main import main\nsys.exit(main())\n"
-again: Break = Sound.own_program
 # The remedy of most is make install.
 INSTALLATION: list[Setup] = [
     ("no flags", installed(replaced(" -ISXutf8", "")), ("error", "first line", "-ISXutf8", "make install"), again),
@@ -343,10 +346,6 @@ INSTALLATION: list[Setup] = [
     ("Debian's", installed(lambda script, _: shutil.copy("/bin/true", script)),
      ("error", "another program of the same name", "checkpw"), again),
 ]
-
-
-def _crlf(script: Path) -> None:
-    script.write_bytes(script.read_bytes().replace(b"\n", b"\r\n"))
 
 
 def _named(setups: list[Setup]) -> pytest.MarkDecorator:
