@@ -2,13 +2,18 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from checkapoppw.commands import installation, means
+from checkapoppw.commands.findings import Finding
+
 from .host import Host, install
+from .setups import Sound
 
 SOURCE = Path(__file__).parent.parent
 
@@ -65,6 +70,32 @@ def host(shared: Path, program: Path) -> Iterator[Host]:
 
 # Any account will do that is not root; by a root's run one that nobody else has.
 UID = os.geteuid() or 61234
+
+
+@pytest.fixture(scope="session")
+def faults_of_program(program: Path) -> list[Finding]:
+    """What the doctor finds of the installed checkapoppw: once for all tests that do not change it."""
+    return [*installation.examine(str(program))]
+
+
+@pytest.fixture
+def sound(
+    shared: Path, program: Path, faults_of_program: list[Finding], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Sound]:
+    """A host without a fault, a syslog that listens, and no other checkapoppw on the machine."""
+    base = Path(tempfile.mkdtemp(dir=shared))
+    base.chmod(0o755)
+    examine = installation.examine
+    monkeypatch.setattr(
+        installation, "examine", lambda path: faults_of_program if path == str(program) else examine(path))
+    monkeypatch.setattr(installation, "PLACES", ())
+    monkeypatch.setattr(means, "SYSLOG", str(base / "log.socket"))
+    monkeypatch.setenv("PATH", f"{base}/path:/usr/bin:/bin")
+    monkeypatch.delenv("CHECKAPOPPW_LOG", raising=False)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(base / "log.socket"))
+        yield Sound(base, program, UID)
+    shutil.rmtree(base)
 
 
 @pytest.fixture

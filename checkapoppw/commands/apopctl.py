@@ -10,7 +10,9 @@ import click
 
 from .. import __version__
 from . import talk, trial
+from .doctor import findings
 from .explain import Explainer
+from .findings import ERROR
 from .outcome import run
 from .tree import tree
 
@@ -112,6 +114,31 @@ def check(from_stdin: bool, service: str | None, program: str | None, address: s
             _print([f"{'':<9} {verdict.fields['remedy']}"])
     codes = {verdict.code for verdict in verdicts}
     click.get_current_context().exit(0 if 0 in codes else 1 if codes == {1} else 111)
+
+
+@command.command()
+@_with_root
+@click.option("--run-file", "run_files", multiple=True, type=click.Path(exists=True, dir_okay=False),
+              help="A mail server's run script, to be looked at too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--program", type=click.Path(), help="The checkapoppw to look at, if not the one beside apopctl.")
+@click.argument("addresses", metavar="[ADDRESS]...", nargs=-1)
+def doctor(run_files: tuple[str, ...], as_json: bool, program: str | None, addresses: tuple[str, ...]) -> None:
+    """Look over the installation, qmail's files and the accounts, and say what is wrong and what mends it.
+
+    Addresses come first, where some are named; all accounts are looked at in any case. Run by root, it looks at each
+    account's files as that account.
+
+    Exit status: 1 if there is an error, else 0.
+    """
+    paths = [os.path.abspath(path) for path in run_files]
+    level = None
+    for one in findings(_root(), os.path.abspath(program or trial.beside()), [*map(os.fsencode, addresses)], paths):
+        level = ERROR if ERROR in (level, one.level) else one.level
+        talk.say(json.dumps(vars(one)) if as_json else "\n".join(one.lines()))
+    if level != ERROR and not as_json:
+        talk.say("no errors found")
+    click.get_current_context().exit(1 if level == ERROR else 0)
 
 
 def main() -> None:

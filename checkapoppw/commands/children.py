@@ -46,14 +46,15 @@ def error_in(report: Report) -> LoginError | None:
             return kind(reason, remedy, *map(raw, names))
         except (TypeError, ValueError, AttributeError):
             pass
-    return _died()
+    return failed()
 
 
-def as_account(account: Account, works: Iterable[Callable[[], Report]]) -> Iterator[Report]:
+def as_account(account: Account | None, works: Iterable[Callable[[], Report]]) -> Iterator[Report]:
     """The report of each of the works, done by one child that has become the account, and has begun by now.
 
     A LoginError of a work is its report (see error_in()); so is the child's early end, for that work and for those
     behind it.  Each work has process.PATIENCE seconds.
+    account: None for a child that keeps our ids
     """
     works = list(works)
     reader, writer = os.pipe()
@@ -78,11 +79,12 @@ def _reports(child: int, reader: int, count: int) -> Iterator[Report]:
         os.waitpid(child, 0)
 
 
-def _report(account: Account, works: list[Callable[[], Report]], out: BinaryIO) -> None:
+def _report(account: Account | None, works: list[Callable[[], Report]], out: BinaryIO) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     gc.disable()  # a collection would touch, and so copy, every page of the parent's
     try:
-        process.become(account)
+        if account:
+            process.become(account)
         unable = None
     except LoginError as error:
         unable = failure(error)
@@ -101,8 +103,9 @@ def _understood(line: bytes) -> Report:
         report = json.loads(line)
     except ValueError:
         report = None
-    return report if isinstance(report, dict) else failure(_died())
+    return report if isinstance(report, dict) else failure(failed())
 
 
-def _died() -> Deferred:
+def failed() -> Deferred:
+    """The failure of a child that ended early, or whose report is none."""
     return Deferred("child-failed", "see why a process that had become the account ended early")

@@ -1,5 +1,7 @@
 """What a command says when it does not do as asked, and with which exit code it ends then."""
 
+import shlex
+
 from ..errors import LoginError
 
 
@@ -46,3 +48,15 @@ def shown(name: bytes) -> str:
 def remedy(error: LoginError) -> str:
     """What can be done about an error of the login's own steps, for people."""
     return error.remedy % tuple(map(shown, error.names))
+
+
+def quoted(name: bytes) -> str:
+    """A name as a word of a shell command, which a person may copy from the terminal."""
+    text = shown(name)
+    return shlex.quote(text) if text.encode() == name else "$'" + _quoted_bytes(name) + "'"
+
+
+def _quoted_bytes(name: bytes) -> str:
+    # bash's and zsh's notation for what cannot be shown
+    plain = frozenset(range(0x20, 0x7F)) - frozenset(b"'\\")
+    return "".join(chr(byte) if byte in plain else f"\\x{byte:02x}" for byte in name)

@@ -1,0 +1,143 @@
+"""users/assign and users/cdb: who has which addresses, and whether the two say the same (qmail-users.5, qmail-newu.8).
+
+Pure, but for the passwd file.
+"""
+
+import pwd
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+
+from .. import users
+from ..errors import LoginError
+from .findings import ERROR, Finding, of_login
+from .refusal import shown
+
+NEWU = "run qmail-newu"
+_FIELDS = 6
+
+
+class Text:
+    """What qmail-newu makes of users/assign.
+
+    entries: keys of users/cdb to data; of equal keys the first one counts, as in a look-up
+    lines: the number of each key's line
+    bad: the number of the first line that qmail-newu refuses, or None
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.entries: dict[bytes, bytes] = {}
+        self.lines: dict[bytes, int] = {}
+        self.bad: int | None = None
+        for number, line in enumerate(content.split(b"\n"), 1):
+            if line.startswith(b"."):
+                return
+            name, *fields = line.split(b":")
+            if b"\0" in line or not name or len(fields) <= _FIELDS:
+                self.bad = number
+                return
+            key = b"!" + name[1:].lower() + (b"" if name.startswith(b"+") else b"\0")
+            self.entries.setdefault(key, b"\0".join(fields[:_FIELDS]))
+            self.lines.setdefault(key, number)
+        self.bad = number  # the line with the dot is missing
+
+
+def written(key: bytes) -> str:
+    """A key of users/cdb as users/assign has it, up to its first colon."""
+    name = b"=" + key[1:-1] if key.endswith(b"\0") else b"+" + key[1:]
+    return shown(name)
+
+
+def differences(text: Text, known: Mapping[bytes, bytes], path: str) -> Iterator[Finding]:
+    """Where users/assign and users/cdb are not the same.
+
+    known: the records of users/cdb but for that of the empty key
+    path: users/assign, shown
+    """
+    if text.bad is not None:
+        yield Finding(
+            ERROR, f"{path} line {text.bad}: qmail-newu does not accept this line, and users/cdb stays as it was",
+            f"give line {text.bad} the form =name:user:uid:gid:home:dash:ext: and let a line with a single dot be the "
+            f"last one; then {NEWU}",
+        )
+        return
+    changed = [key for key, data in text.entries.items() if known.get(key) != data]
+    gone = [key for key in known if key not in text.entries]
+    if changed:
+        what = f"line {text.lines[changed[0]]} ({written(changed[0])}:) is not in users/cdb"
+    elif gone:
+        what = f"{written(gone[0])}: of users/cdb is not in it any more"
+    else:
+        return
+    more = f", nor are {len(changed) + len(gone) - 1} others the same" if len(changed) + len(gone) > 1 else ""
+    yield Finding(ERROR, f"{path} was changed, and qmail-newu not run: {what}{more}", NEWU)
+
+
+def dead(known: Mapping[bytes, bytes], wild: bytes, lines: Mapping[bytes, int]) -> Iterator[Finding]:
+    """Prefixes that no address can have: the last byte is in capitals, and look-ups are in lower case."""
+    for key in known:
+        if not key.endswith(b"\0") and key != b"!" and key[-1:] not in wild:
+            where = f"users/assign line {lines[key]}" if key in lines else "users/cdb"
+            yield Finding(
+                ERROR, f"{where}: no address ever matches {written(key)}:, which was written in capitals",
+                f"write {written(key)}: in lower case in users/assign, and {NEWU}",
+            )
+
+
+def accounts(known: Mapping[bytes, bytes]) -> tuple[list[tuple[bytes, users.Account]], list[Finding]]:
+    """The accounts of users/cdb, each with its key, and those that nobody can log in to."""
+    found, findings = [], []
+    for key, value in known.items():
+        where = f"users/cdb, {written(key)}"
+        try:
+            account = users.parse(value)
+            uid = value.split(b"\0")[1]
+            if not uid.isdigit():
+                findings.append(Finding(
+                    ERROR, f"{where}: the uid is {shown(uid) or 'missing'}, which is no number, and counts as "
+                    f"{account.uid}", f"write the uid's digits into users/assign, and {NEWU}",
+                ))
+            else:
+                found.append((key, users.permitted(account)))
+        except LoginError as error:
+            findings.append(of_login(where, error))
+    return found, findings
+
+
+def from_passwd(known: Mapping[bytes, bytes], passwd: users.Passwd) -> tuple[list[users.Account], list[Finding]]:
+    """The accounts that addresses get by qmail-getpw's rules, alias included."""
+    if b"!" in known:
+        return [], []  # a catch-all leaves nothing to the passwd file
+    found, findings = [], []
+    # Names that nobody has, first: they show whether there is an alias.
+    names = [b"\x01", *(entry.pw_name.encode("utf-8", "surrogateescape") for entry in pwd.getpwall())]
+    for name in names:
+        try:
+            if name == name.lower() and b"!" + name + b"\0" not in known:
+                account = users.permitted(users.getpw(name, passwd))
+                if name == b"\x01" or not account.is_extension:
+                    account.dash = account.ext = b""
+                    found.append(account)
+        except LoginError as error:
+            if name == b"\x01" or error.reason == "home-stat":
+                findings.append(of_login("passwd file" if name == b"\x01" else shown(name), error))
+    return found, findings
+
+
+def unassigned(virtual: Mapping[bytes, bytes], known: Mapping[bytes, bytes], passwd: users.Passwd) -> list[bytes]:
+    """The keys of control/virtualdomains whose prefix is nobody's, so that their addresses fall to alias."""
+    names = sorted(key for key in known if key != b"!")
+    return [key for key, prefix in virtual.items() if prefix and not _owned(key, prefix, names, known, passwd)]
+
+
+def _owned(key: bytes, prefix: bytes, names: list[bytes], known: Mapping[bytes, bytes], passwd: users.Passwd) -> bool:
+    local = prefix + b"-" + key.rpartition(b"@")[0]
+    start = b"!" + local.lower()
+    place = bisect_left(names, start)
+    if place < len(names) and names[place].startswith(start):
+        return True  # somebody has at least one address below it
+    if users.assignment(local, lambda name: None if name == b"!" else known.get(name)) is not None:
+        return True
+    try:
+        return b"!" not in known and users.getpw(local, passwd).ext != local
+    except LoginError:
+        return False

@@ -1,0 +1,241 @@
+"""What stands in an account's home: its password files, and who could tamper with them.
+
+To be looked at as the account, by a login's own functions.
+"""
+
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+
+from .. import apopfile, dotqmail, files, mechanisms
+from ..errors import LoginError
+from .children import Report
+from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
+from .refusal import quoted, remedy, shown
+
+# So many of one home are told; whoever has more will look again.
+_MOST = 50
+_COPY = re.compile(rb"~$|\.(bak|old|orig|save|sw[a-p]|dpkg-[a-z]+|rpm[a-z]+)$|^(\.\.|\.?#)")
+_OURS = re.compile(rb"(\.|#|\.#)?\.apop")
+_HASH = re.compile(rb"\$(1|2[abxy]|5|6|7|y|gy|argon2id?|scrypt)\$")
+_MARK = b"\xef\xbb\xbf"
+
+
+class Home:
+    """A directory that addresses of one account have.
+
+    path, uid, gid: where, and with whose ids
+    assigned: whether users/cdb says so, and not the passwd file, which has many accounts that never get mail
+    """
+
+    def __init__(self, path: bytes, uid: int, gid: int) -> None:
+        self.path = path
+        self.uid = uid
+        self.gid = gid
+        self.assigned = False
+        self.suffixes: set[bytes] = set()
+        self._starts: dict[bytes, set[bytes]] = {}
+
+    def serve(self, dash: bytes, ext: bytes, *, more: bool = False) -> None:
+        """Note an address that it is for, with all that begin so if there are more."""
+        self.suffixes |= {dotqmail.suffix(dash, ext), *dotqmail.default_suffixes(dash, ext)}
+        if more:
+            self._starts.setdefault(dotqmail.suffix(dash, ext), set()).add(dash)
+
+    def reaches(self, suffix: bytes) -> bool:
+        """Whether a login can ask for the file `.apop` + suffix, as an address's own or as a default one."""
+        starts = (self._starts.get(suffix[:end], ()) for end in range(len(suffix) + 1))
+        # The dash is taken as it stands, what follows it is folded.
+        return suffix in self.suffixes or any(
+            suffix == dotqmail.suffix(dash, suffix[len(dash) :]) for dashes in starts for dash in dashes
+        )
+
+
+def look_over(home: Home) -> Report:
+    """What stands in a home; to be called as its account.  Raises what dotqmail.enter_home() raises."""
+    try:
+        names = sorted(os.listdir(home.path))
+    except OSError:
+        # It may still be entered: then its names are to be guessed.
+        names = [b".apop" + suffix for suffix in home.suffixes]
+    ours = [name for name in names if _OURS.match(name)]
+    report: Report = {"findings": []}
+    if not ours and not home.assigned:
+        return report
+    dotqmail.enter_home(home.path)
+    findings = [*_tampering(home, bool(ours)), *_dot_qmails(home, names)]
+    times = []
+    report["schemes"] = {}
+    for name in ours:
+        suffix = name.removeprefix(b".apop")
+        if not name.startswith(b".apop") or name.endswith(b"~") or not home.reaches(suffix):
+            findings += _out_of_reach(home, name)
+            continue
+        report["passwords"] = report.get("passwords", 0) + 1
+        report["boxless"] = report.get("boxless") or (name == b".apop" and b".qmail" not in names)
+        findings += _password_file(home, name, report["schemes"])
+        if suffix.endswith(b"default") and b".qmail" + suffix not in names:
+            findings.append(_no_default(home, name))
+        times.append((_changed(name), shown(home.path + b"/" + name)))
+    if times:
+        report["newest"], report["youngest"] = max(times)
+    if len(findings) > _MOST:
+        rest = len(findings) - _MOST
+        findings[_MOST:] = [Finding(NOTE, f"{shown(home.path)}: {rest} more findings are not shown")]
+    report["findings"] = [(one.level, one.what, one.remedy) for one in findings]
+    return report
+
+
+def _changed(name: bytes) -> float:
+    try:
+        return os.stat(name).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _tampering(home: Home, has_passwords: bool) -> Iterator[Finding]:
+    status = os.stat(b".")
+    path = shown(home.path)
+    if has_passwords and status.st_mode & stat.S_IWGRP:
+        yield Finding(
+            WARNING, f"the group {status.st_gid} may write {path}, and so put other password files into it",
+            f"chmod g-w {quoted(home.path)}",
+        )
+    if has_passwords and status.st_uid not in (home.uid, 0):
+        yield Finding(
+            WARNING, f"{path} belongs to uid {status.st_uid}, and its password files to uid {home.uid}: neither can "
+            "manage them with apoppasswd", f"chown {home.uid} {quoted(home.path)}",
+        )
+
+
+def _dot_qmails(home: Home, names: list[bytes]) -> Iterator[Finding]:
+    for name in names:
+        if name.startswith(b".qmail"):
+            try:
+                mode = os.stat(name).st_mode
+            except OSError:
+                continue
+            if files.is_regular(mode) and mode & stat.S_IWOTH:
+                path = home.path + b"/" + name
+                yield Finding(
+                    ERROR, f"everybody may write {shown(path)}, so that qmail defers its mail, and logins find no "
+                    "mailbox (dot-qmail-writable)", f"chmod o-w {quoted(path)}",
+                )
+
+
+def _password_file(home: Home, name: bytes, schemes: dict[str, str]) -> Iterator[Finding]:
+    # schemes: takes those that are in use, each with a file
+    path = home.path + b"/" + name
+    try:
+        found = apopfile.opened(name)
+        if found is None:
+            yield Finding(WARNING, f"{shown(path)} is a symbolic link that leads nowhere", f"rm {quoted(path)}")
+            return
+        content = apopfile.read(path, found[1], home.uid)
+        credentials = apopfile.parse(content)
+    except LoginError as error:
+        yield _unusable(home, name, error)
+        return
+    anew = _setting(home, name)
+    current = [one for one in credentials if not one.expired(time.time())]
+    troubles = [*_unverifiable(current)]
+    schemes.update((shown(one.scheme), shown(path)) for one in current)
+    if not credentials and not content and name != b".apop":
+        yield Finding(NOTE, f"{shown(path)} is empty, which closes the address", f"to open it: {_setting(home, name)}")
+    elif not credentials:
+        yield Finding(WARNING, f"{shown(path)} holds no password: every login is refused (no-password)", anew)
+    elif not current:
+        yield Finding(WARNING, f"all passwords in {shown(path)} are expired: every login is refused (expired)", anew)
+    elif troubles:
+        one, trouble = troubles[0]
+        yield Finding(
+            ERROR if len(troubles) == len(current) else WARNING,
+            f"{shown(path)}, {{{shown(one.scheme)}}}: {meaning(trouble.reason)}",
+            remedy(trouble) if one.label else anew,
+        )
+    yield from _suspicious(path, content.partition(b"\n")[0].removesuffix(b"\r"), anew)
+
+
+def _unverifiable(credentials: list[apopfile.Credential]) -> Iterator[tuple[apopfile.Credential, LoginError]]:
+    # As mechanisms.verify() would find out, with all of a file to be verified.
+    spent = 0.0
+    for one in credentials:
+        try:
+            spent = mechanisms.checked(one, spent)
+        except LoginError as error:
+            yield one, error
+
+
+def _unusable(home: Home, name: bytes, error: LoginError) -> Finding:
+    # Why a file cannot be read, its owner knows best.
+    path = home.path + b"/" + name
+    if error.reason in ("file-unreadable", "file-owner"):
+        try:
+            owner = os.stat(name).st_uid
+        except OSError:
+            owner = home.uid
+        if owner != home.uid:
+            return Finding(
+                ERROR, f"{shown(path)} belongs to uid {owner} and not to its account, uid {home.uid} ({error.reason})",
+                f"chown {home.uid} {quoted(path)}",
+            )
+    if error.reason == "file-mode":
+        # As a login says it, but fit for a shell
+        return Finding(ERROR, f"others than its owner may read or write {shown(path)} (file-mode)",
+                       f"chmod 600 {quoted(path)}")
+    return of_login(shown(path), error)
+
+
+def _suspicious(path: bytes, line: bytes, anew: str) -> Iterator[Finding]:
+    # A bare first line is the password, whatever was meant.
+    if apopfile.scheme_of(line):
+        return
+    if _HASH.match(line):
+        yield Finding(
+            WARNING, f"{shown(path)} holds what looks like a hash without its {{SCHEME}}: it is taken for the password "
+            "itself", anew,
+        )
+    elif line.startswith(_MARK):
+        yield Finding(WARNING, f"the password in {shown(path)} begins with a byte order mark, as editors of Windows "
+                      "write it", anew)
+    elif line != line.strip(b" "):
+        yield Finding(WARNING, f"the password in {shown(path)} begins or ends with a blank", anew)
+
+
+def _setting(home: Home, name: bytes) -> str:
+    suffix = name.removeprefix(b".apop")
+    ext = f" -e {quoted(suffix[1:])}" if suffix.startswith(b"-") and suffix[1:] else ""
+    return f"apoppasswd{ext} -d {quoted(home.path)}"
+
+
+def _no_default(home: Home, name: bytes) -> Finding:
+    path = home.path + b"/" + name
+    beside = home.path + b"/.qmail" + name.removeprefix(b".apop")
+    return Finding(
+        WARNING, f"{shown(path)} is shared by no address: there is no {shown(beside)} beside it",
+        f"make {quoted(beside)}, or give each address a password of its own and rm {quoted(path)}",
+    )
+
+
+def _out_of_reach(home: Home, name: bytes) -> Iterator[Finding]:
+    path = home.path + b"/" + name
+    suffix = name.removeprefix(b".apop")
+    folded = dotqmail.suffix(b"", suffix)
+    if name.startswith(b".apop.tmp."):
+        yield Finding(WARNING, f"{shown(path)} is left over from an apoppasswd that was interrupted, and holds a "
+                      "password", f"rm {quoted(path)}")
+    elif _COPY.search(name):
+        yield Finding(WARNING, f"{shown(path)} is an editor's copy, and holds a password", f"rm {quoted(path)}")
+    elif folded != suffix and home.reaches(folded):
+        mended = home.path + b"/.apop" + folded
+        yield Finding(
+            WARNING, f"no address can reach {shown(path)}: extensions are looked for in lower case, with colons for "
+            "dots", f"mv {quoted(path)} {quoted(mended)}",
+        )
+    elif not home.assigned or name.startswith(b".apop"):
+        yield Finding(
+            WARNING, f"no address can reach {shown(path)}: users/assign gives no name that ends so",
+            f"add +NAME-:USER:UID:GID:{shown(home.path)}:-:: to users/assign and run qmail-newu, or rm {quoted(path)}",
+        )

@@ -1,0 +1,196 @@
+"""qmail's own files: control/, users/assign and users/cdb, as logins read them."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+
+from .. import cdb, control, files, users
+from ..errors import Deferred, LoginError
+from . import assignments
+from .cdbwalk import records
+from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
+from .refusal import shown
+
+_ROOTS = (b"/var/qmail", b"/var/lib/qmail", b"/etc/indimail")
+_LISTS = (b"locals", b"virtualdomains", b"percenthack")
+_LINES = (b"me", b"defaultdelivery")
+# What is wrong with a line, and the command of sed that mends it
+_BLEMISHES = (
+    (re.compile(rb"\r"), "a carriage return, as editors of Windows write it", r"s/\r//g"),
+    (re.compile(rb"\A\xef\xbb\xbf"), "a byte order mark, as editors of Windows write it", r"s/^\xef\xbb\xbf//"),
+    (re.compile(rb"\0"), "a NUL", r"s/\x00//g"),
+    (re.compile(rb"\A[ \t]"), "a blank at its start", r"s/^[ \t]*//"),
+)
+# A clock may be this much behind the file server's.
+SECONDS = 120
+LARGEST = 1 << 30
+
+
+def in_root(root: bytes, name: bytes) -> str:
+    """The whole path of a file of qmail, for people."""
+    return shown(os.path.join(root, name))
+
+
+def directory(root: bytes) -> list[Finding]:
+    """Whether this is qmail's directory; it becomes the current one."""
+    remedy = "name the directory that has control/ and users/ in QMAIL_ROOT, or with --qmail-root"
+    others = [shown(other) for other in _ROOTS if os.path.isdir(other + b"/control") and other != root]
+    if others:
+        remedy += f": {' or '.join(others)}?"
+    try:
+        control.enter(root)
+    except LoginError as error:
+        return [Finding(ERROR, f"{shown(root)}: {meaning(error.reason)}", remedy)]
+    if not os.path.isdir(b"control"):
+        return [Finding(ERROR, f"{shown(root)} is not the directory of qmail: it has no control directory", remedy)]
+    return []
+
+
+def control_files(root: bytes) -> Iterator[Finding]:
+    """What is wrong with the control files."""
+    for name in _LISTS + _LINES:
+        try:
+            content = control.read(name) or b""
+        except LoginError as error:
+            yield of_login(in_root(root, b"control/" + name), error)
+            continue
+        if name in _LINES:
+            content = content.partition(b"\n")[0]
+        yield from _blemishes(in_root(root, b"control/" + name), content)
+        if name == b"virtualdomains":
+            yield from _virtual_lines(in_root(root, b"control/virtualdomains"), content)
+    try:
+        known = control.domains()
+    except LoginError as error:
+        yield of_login(shown(root), error)
+        return
+    yield from _twice(in_root(root, b"control/virtualdomains"), known.locals)
+
+
+def _blemishes(path: str, content: bytes) -> Iterator[Finding]:
+    for pattern, what, script in _BLEMISHES:
+        numbers = [number for number, line in enumerate(content.split(b"\n"), 1) if pattern.search(line)]
+        if numbers:
+            yield Finding(
+                ERROR, f"{path} line {numbers[0]} holds {what}, which qmail takes for a part of the entry",
+                f"sed -i '{script}' {path}",
+            )
+
+
+def _virtual_lines(path: str, content: bytes) -> Iterator[Finding]:
+    seen: dict[bytes, int] = {}
+    for number, line in enumerate(content.split(b"\n"), 1):
+        for entry in control.entries(line):
+            key, colon, _ = entry.partition(b":")
+            if not colon:
+                yield Finding(
+                    WARNING, f"{path} line {number} is ignored: it has no colon",
+                    "write it as DOMAIN:PREFIX, or remove it",
+                )
+            elif key.lower() in seen:
+                yield Finding(
+                    WARNING, f"{path} line {seen[key.lower()]} is ignored: line {number} is for {shown(key)} again",
+                    "remove one of the two lines",
+                )
+            seen[key.lower()] = number
+
+
+def _twice(path: str, local: set[bytes]) -> Iterator[Finding]:
+    for key in control.taken_apart(control.read(b"virtualdomains") or b""):
+        domain = key.rpartition(b"@")[2]
+        if domain in local:
+            yield Finding(
+                ERROR, f"{path} has {shown(key)}, but {shown(domain)} is in control/locals too, which counts alone",
+                f"remove {shown(domain)} from one of the two, and restart qmail-send",
+            )
+
+
+class Assigned:
+    """What users/cdb and users/assign say.
+
+    known: the records of users/cdb by their keys, also the one of the empty key; None where nothing can be trusted
+    findings: what is wrong with the files
+    """
+
+    def __init__(self, root: bytes) -> None:
+        self.findings: list[Finding] = []
+        self.known: dict[bytes, bytes] | None = {}
+        self._path = in_root(root, b"users/assign")
+        try:
+            self._read_cdb()
+        except LoginError as error:
+            self.known = None
+            self.findings.append(of_login(in_root(root, b"users/cdb"), error))
+        self._read_assign()
+
+    def _read_cdb(self) -> None:
+        try:
+            descriptor = os.open(b"users/cdb", os.O_RDONLY | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise Deferred("cdb-unreadable", f"make it readable ({error.strerror}), or run qmail-newu") from None
+        try:
+            # What a login needs of any users/cdb
+            users.assignment(b"x", lambda key: cdb.get(descriptor, key))
+            content = files.read(os.dup(descriptor), LARGEST)
+        finally:
+            os.close(descriptor)
+        known: dict[bytes, bytes] = {}
+        for key, value in records(content):
+            known.setdefault(key, value)
+        self.known = known
+
+    def _read_assign(self) -> None:
+        try:
+            with open(b"users/assign", "rb") as file:
+                content = file.read(LARGEST)
+                changed = os.fstat(file.fileno()).st_mtime
+        except FileNotFoundError:
+            content = None
+        except OSError as error:
+            self.findings.append(Finding(NOTE, f"{self._path} could not be read: {error.strerror}"))
+            content = None
+        text = assignments.Text(content) if content is not None else None
+        if self.known is None:
+            return
+        records_there = {key: value for key, value in self.known.items() if key}
+        if text and not self.known:
+            self.findings.append(Finding(ERROR, f"{self._path} is there, but no users/cdb", assignments.NEWU))
+        elif text:
+            differing = [*assignments.differences(text, records_there, self._path)]
+            self.findings += differing
+            if not differing and changed > os.stat(b"users/cdb").st_mtime:
+                self.findings.append(Finding(
+                    WARNING, f"{self._path} is newer than users/cdb, though both say the same", assignments.NEWU,
+                ))
+        lines = text.lines if text else {}
+        self.findings += assignments.dead(records_there, self.known.get(b"", b""), lines)
+
+
+def nobodys(known: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """The entries of control/virtualdomains whose addresses fall to alias: key and prefix."""
+    virtual = control.taken_apart(control.read(b"virtualdomains") or b"")
+    for key in assignments.unassigned(virtual, known or {b"": b""}, users.Passwd()):
+        yield key, virtual[key]
+
+
+def from_the_future(path: bytes, name: str) -> Iterator[Finding]:
+    """A file that was changed later than now shows that the clock is behind.  name: the path for people"""
+    try:
+        changed = os.stat(path).st_mtime
+    except OSError:
+        return
+    if changed > time.time() + SECONDS:
+        yield late(name, changed)
+
+
+def late(name: str, changed: float) -> Finding:
+    """The finding about a file of the future."""
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(changed, 1 << 40)))
+    return Finding(
+        WARNING, f"the clock is behind, or {name} wrongly dated: it was changed at {when}, which is still to come",
+        "set the clock, for example with chronyd or systemctl start systemd-timesyncd: APOP and CRAM-MD5 refuse "
+        "challenges that are not of now (CHECKAPOPPW_MAX_AGE)",
+    )
