@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw.commands import installation, means
-from checkapoppw.commands.findings import Finding
+from checkapoppw.commands.doctor import installation, means
+from checkapoppw.commands.doctor.findings import Finding
 
 from .host import Host, install
 from .setups import Sound

@@ -6,8 +6,8 @@ import stat
 import textwrap
 from pathlib import Path
 
-from checkapoppw.commands import doctor
-from checkapoppw.commands.findings import Finding
+from checkapoppw.commands.doctor import rounds
+from checkapoppw.commands.doctor.findings import Finding
 
 from .host import Host, write_cdb
 
@@ -115,7 +115,7 @@ def looked_over(host: Host, *run_files: Path, addresses: tuple[bytes, ...] = ())
     """What doctor finds."""
     before = os.getcwd()
     try:
-        return [*doctor.findings(bytes(host.root), str(host.program), [*addresses], [*map(str, run_files)])]
+        return [*rounds.findings(bytes(host.root), str(host.program), [*addresses], [*map(str, run_files)])]
     finally:
         os.chdir(before)
 

@@ -1,4 +1,4 @@
-"""commands.cdbwalk and commands.assignments: users/cdb record by record, and what users/assign should have made."""
+"""commands.doctor, cdbwalk and assignments: users/cdb record by record, and what users/assign should have made."""
 
 import json
 
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkapoppw import users
-from checkapoppw.commands import assignments
-from checkapoppw.commands.cdbwalk import records
+from checkapoppw.commands.doctor import assignments
+from checkapoppw.commands.doctor.cdbwalk import records
 from checkapoppw.errors import Deferred
 
 from .conftest import SOURCE

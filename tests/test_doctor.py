@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkapoppw import dotqmail
-from checkapoppw.commands import dialogue, homes, means
 from checkapoppw.commands.children import Report
-from checkapoppw.commands.inhome import Home
+from checkapoppw.commands.doctor import dialogue, homes, means
+from checkapoppw.commands.doctor.inhome import Home
 from checkapoppw.commands.refusal import quoted
 
 from .conftest import UID

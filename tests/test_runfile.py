@@ -1,4 +1,4 @@
-"""commands.commandline and commands.runfile: what a command line tells of a service."""
+"""commands.doctor.commandline and commands.doctor.runfile: what a command line tells of a service."""
 
 import os
 from pathlib import Path
@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkapoppw.commands import runfile
-from checkapoppw.commands.commandline import Reader, Service
-from checkapoppw.commands.findings import NOTE
-from checkapoppw.commands.service import envdir
-from checkapoppw.commands.shellwords import Command, Script, unknown
+from checkapoppw.commands.doctor import runfile
+from checkapoppw.commands.doctor.commandline import Reader, Service
+from checkapoppw.commands.doctor.findings import NOTE
+from checkapoppw.commands.doctor.service import envdir
+from checkapoppw.commands.doctor.shellwords import Command, Script, unknown
 
 from .conftest import SOURCE
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw.commands.findings import NOTE, Finding
+from checkapoppw.commands.doctor.findings import NOTE, Finding
 
 from .conftest import UID
 from .setups import Sound, looked_over, mode

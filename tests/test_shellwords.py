@@ -1,10 +1,10 @@
-"""commands.shellwords: the words of a run script's commands."""
+"""commands.doctor.shellwords: the words of a run script's commands."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkapoppw.commands.shellwords import UNKNOWN, Command, Script, said, unknown
+from checkapoppw.commands.doctor.shellwords import UNKNOWN, Command, Script, said, unknown
 
 
 def commands(text: str) -> list[Command]:

@@ -10,9 +10,9 @@ import click
 
 from .. import __version__
 from . import talk, trial
-from .doctor import findings
+from .doctor.findings import ERROR
+from .doctor.rounds import findings
 from .explain import Explainer
-from .findings import ERROR
 from .outcome import run
 from .tree import tree
 

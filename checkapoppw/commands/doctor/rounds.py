@@ -4,14 +4,14 @@ import os
 import time
 from collections.abc import Iterator
 
-from .. import dotqmail, users
-from ..errors import LoginError
+from ... import dotqmail, users
+from ...errors import LoginError
+from ..children import as_account, raw
+from ..explain import Explainer
+from ..refusal import shown
 from . import assignments, homes, installation, means, qmailfiles, service
-from .children import as_account, raw
-from .explain import Explainer
 from .findings import ERROR, NOTE, WARNING, Finding, meaning
 from .inhome import Home
-from .refusal import shown
 from .surroundings import Surroundings
 
 _BATCH = 500

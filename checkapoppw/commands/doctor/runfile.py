@@ -7,11 +7,11 @@ import os
 import shlex
 from collections.abc import Callable, Iterator
 
-from ..errors import LoginError
-from ..settings import Settings
+from ...errors import LoginError
+from ...settings import Settings
+from ..refusal import remedy
 from .commandline import NAME, Service
 from .findings import ERROR, NOTE, WARNING, Finding
-from .refusal import remedy
 from .shellwords import UNKNOWN, Command, Script, said, unknown
 
 KNOWN = (

@@ -6,12 +6,12 @@ import socket
 from collections.abc import Iterator
 from functools import partial
 
-from .. import users
+from ... import users
+from ..children import Report, as_account, error_in
+from ..refusal import quoted, shown
 from . import installation, runfile
-from .children import Report, as_account, error_in
 from .commandline import Service
 from .findings import ERROR, NOTE, WARNING, Finding, meaning
-from .refusal import quoted, shown
 from .shellwords import UNKNOWN, said
 from .surroundings import Surroundings
 

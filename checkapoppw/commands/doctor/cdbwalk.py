@@ -7,7 +7,7 @@ Any file gives records or a temporary failure: no position is believed before it
 import struct
 from collections.abc import Iterator
 
-from ..errors import Deferred
+from ...errors import Deferred
 
 _HEADER = 2048
 _TABLES = 256

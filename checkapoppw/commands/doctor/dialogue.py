@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 
-from .. import users
+from ... import users
 
 HOST_FIRST, CHECKER_FIRST = "host", "checker"
 _SECONDS = 15  # fehcom's sleeps 5 before its 535

@@ -9,11 +9,11 @@ import stat
 import time
 from collections.abc import Iterator
 
-from .. import apopfile, dotqmail, files, mechanisms
-from ..errors import LoginError
-from .children import Report
+from ... import apopfile, dotqmail, files, mechanisms
+from ...errors import LoginError
+from ..children import Report
+from ..refusal import quoted, remedy, shown
 from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
-from .refusal import quoted, remedy, shown
 
 # So many of one home are told; whoever has more will look again.
 _MOST = 50

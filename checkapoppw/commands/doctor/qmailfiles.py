@@ -5,12 +5,12 @@ import re
 import time
 from collections.abc import Iterator
 
-from .. import cdb, control, files, users
-from ..errors import Deferred, LoginError
+from ... import cdb, control, files, users
+from ...errors import Deferred, LoginError
+from ..refusal import shown
 from . import assignments
 from .cdbwalk import records
 from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
-from .refusal import shown
 
 _ROOTS = (b"/var/qmail", b"/var/lib/qmail", b"/etc/indimail")
 _LISTS = (b"locals", b"virtualdomains", b"percenthack")

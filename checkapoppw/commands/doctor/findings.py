@@ -2,8 +2,8 @@
 
 import click
 
-from ..errors import LoginError
-from .refusal import remedy
+from ...errors import LoginError
+from ..refusal import remedy
 
 LEVELS = ERROR, WARNING, NOTE = "error", "warning", "note"
 _COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "cyan"}

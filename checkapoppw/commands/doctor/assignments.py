@@ -7,10 +7,10 @@ import pwd
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
-from .. import users
-from ..errors import LoginError
+from ... import users
+from ...errors import LoginError
+from ..refusal import shown
 from .findings import ERROR, Finding, of_login
-from .refusal import shown
 
 NEWU = "run qmail-newu"
 _FIELDS = 6

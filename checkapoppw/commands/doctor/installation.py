@@ -9,9 +9,9 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .. import users
+from ... import users
+from ..refusal import quoted, shown
 from .findings import ERROR, WARNING, Finding
-from .refusal import quoted, shown
 
 NAME = "checkapoppw"
 _FLAGS = b"-ISXutf8"

@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 
-from .. import control, files, users
-from ..errors import LoginError
+from ... import control, files, users
+from ...errors import LoginError
+from ..refusal import quoted, shown
 from . import dialogue, means, runfile
 from .commandline import Reader, Service
 from .findings import ERROR, NOTE, WARNING, Finding
-from .refusal import quoted, shown
 from .shellwords import UNKNOWN, Command, said
 from .surroundings import Surroundings
 

@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from .. import users
-from .children import Report, as_account, error_in, failed, raw
+from ... import users
+from ..children import Report, as_account, error_in, failed, raw
+from ..refusal import shown
 from .findings import LEVELS, NOTE, Finding, of_login
 from .inhome import Home, look_over
-from .refusal import shown
 
 
 def of_accounts(assigned: Iterable[tuple[bytes, users.Account]], passwd: Iterable[users.Account]) -> list[Home]:
