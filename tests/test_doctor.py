@@ -18,6 +18,7 @@ from checkapoppw.commands.inhome import Home
 from checkapoppw.commands.refusal import quoted
 
 from .conftest import UID
+from .servers import standins
 from .setups import Sound, looked_over
 
 
@@ -166,6 +167,25 @@ def test_dialogue(sound: Sound, first: bool, expected: str) -> None:
     """A qmail-smtpd shows which of its arguments it takes for the checker, and what it offers."""
     server = sound.server(host_first=first, offers="LOGIN PLAIN")
     assert dialogue.ask(str(server), {}, None) == (expected, ["LOGIN", "PLAIN"])
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-ins for the families of qmail-smtpd, in bin/."""
+    root = tmp_path_factory.mktemp("qmail")
+    standins.install(root)
+    return root
+
+
+@pytest.mark.parametrize(("name", "expected", "cram"), [
+    ("smtpd-fehcom", dialogue.CHECKER_FIRST, True), ("smtpd-fehcom-without-cram", dialogue.CHECKER_FIRST, False),
+    ("smtpd-sagredo", dialogue.CHECKER_FIRST, True), ("smtpd-0.31", dialogue.HOST_FIRST, True),
+    ("smtpd-indimail", dialogue.HOST_FIRST, True),
+])
+def test_dialogue_with_each_family(families: Path, name: str, expected: str, cram: bool) -> None:
+    """What each family wants and offers is told by its answers."""
+    first, offered = dialogue.ask(str(families / "bin" / name), {"SMTPAUTH": "+cram"}, None)
+    assert (first, "PLAIN" in offered, "CRAM-MD5" in offered) == (expected, True, cram)
 
 
 @pytest.mark.parametrize("program", ["/bin/true", "/bin/echo", "/nonexistent"])
