@@ -222,6 +222,39 @@ def test_alias_may_have_virtual_domains(sound: Sound) -> None:
     assert [one.level for one in looked_over(sound) if one.level != "note"] == ["warning"]
 
 
+@pytest.mark.parametrize("content", [
+    b"$6$tanstaaf", b"\xef\xbb\xbftanstaaf", b" tanstaaf ", b"{X}tanstaaf", b"one\ntanstaaf",
+    b"tanstaaf\n{PLAIN}x\ttanstaaf",
+    b"{PLAIN}tanstaaf\texpires=2000-01-01", b"{ARGON2ID}tanstaaf", b"tan\x01staaf", b"\n# tanstaaf", b"tanstaaf\0",
+    b"tanstaaf" * 9000,
+])
+def test_secrets(sound: Sound, content: bytes) -> None:
+    """Whatever is wrong with a password, it is not shown."""
+    sound.put(sound.homes["joe"] / ".apop", content)
+    found = looked_over(sound)
+    assert found
+    assert "tanstaaf" not in repr(found)
+
+
+def test_control_files_that_cannot_be_read(sound: Sound) -> None:
+    """A control file that is no file is an error with its path, wherever it is needed."""
+    (sound.root / "control" / "locals").unlink()
+    (sound.root / "control" / "locals").mkdir()
+    found = looked_over(sound)
+    assert {one.level for one in found} == {"error"}
+    assert all("control/locals" in one.what + one.remedy for one in found)
+
+
+@pytest.mark.root
+def test_homes_that_nobody_may_list(sound: Sound) -> None:
+    """Where names cannot be listed, the accounts' own are looked at, and those that are absent are no fault."""
+    os.chown(sound.homes["joe"], 0, 0)
+    sound.homes["joe"].chmod(0o711)
+    assert looked_over(sound) == []
+    (sound.homes["joe"] / ".apop").chmod(0o644)
+    assert [one.level for one in looked_over(sound)] == ["error"]
+
+
 def test_closed_addresses(sound: Sound) -> None:
     """An empty file, which closes an address, is no fault."""
     sound.put(sound.homes["joe"] / ".apop-closed", b"")

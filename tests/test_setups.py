@@ -64,6 +64,24 @@ def cut(host: Sound, length: int) -> None:
     os.truncate(host.root / "users" / "cdb", length)
 
 
+def into_directory(*where: str) -> Break:
+    """Put a directory where a file should be."""
+    def change(host: Sound) -> None:
+        host.base.joinpath(*where).unlink()
+        host.base.joinpath(*where).mkdir()
+
+    return change
+
+
+def back_to_file(host: Sound) -> None:
+    """Remove that directory, and write the file anew."""
+    for path in (host.root / "users" / "cdb", host.root / "control" / "locals"):
+        if path.is_dir():
+            path.rmdir()
+    host.control("locals", b"example.org\n")
+    host.newu()
+
+
 def without_wildcards(host: Sound) -> None:
     """Take the record of the empty key from users/cdb, as a hand-made one lacks it."""
     import cdbx
@@ -172,6 +190,7 @@ ACCOUNTS: list[Setup] = [
     ("default without dot-qmail", joe(".apop-default"), ("warning", "shared by no address", "/.qmail-default"),
      joe(".qmail-default", b"./Maildir/\n", 0o644)),
     ("home of all", chmod(0o757, "joe"), ("error", "everybody may write", "chmod o-w"), SH),
+    ("home of all, closed", chmod(0o703, "joe"), ("error", "everybody may write", "chmod o-w"), SH),
     ("sticky home", chmod(0o1755, "joe"), ("error", "sticky", "chmod -t"), SH),
     ("home of the group", chmod(0o775, "joe"), ("warning", "the group", "may write", "chmod g-w"), SH),
     ("dot-qmail of all", joe(".qmail", b"./Maildir/\n", 0o646), ("error", "/joe/.qmail", "chmod o-w"), SH),
@@ -214,6 +233,8 @@ QMAIL: list[Setup] = [
      lambda host: host.newu()),
     ("not a database", lambda host: (host.root / "users" / "cdb").write_bytes(b""),
      ("error", "users/cdb", "run qmail-newu"), lambda host: host.newu()),
+    ("cdb is a directory", into_directory("qmail", "users", "cdb"), ("error", "users/cdb", "cdb-unreadable"),
+     back_to_file),
     ("uid 0", assign("=toor:root:0:0:/root:::"), ("warning", "=toor:", "uid 0", "another user"),
      lambda host: host.newu()),
     ("uid as a name", assign("=ann:ann:ann:ann:/home/ann:::"), ("error", "=ann:", "no number"),

@@ -49,7 +49,7 @@ def _limits(
 ) -> Iterator[Finding]:
     code, said = installation.start(checker, account=account)
     if code != installation.NO_PROGRAM:
-        whose = f"uid {account.uid}" if account else "root"
+        whose = f"uid {account.uid if account else os.geteuid()}"
         yield Finding(ERROR, f"{where}: {installation.name(checker)} does not start as {whose}: it ends with {code}, "
                       f"and says {shown(said[-200:]) or 'nothing'}",
                       "let everybody read the installation and its interpreter: chmod -R a+rX")
@@ -95,16 +95,14 @@ def rights(service: Service, where: str, around: Surroundings, account: users.Ac
     for report in as_account(account, works):
         if error := error_in(report):
             yield Finding(ERROR, f"{where}: as uid {account.uid}: {meaning(error.reason)}", "run doctor as root")
-        for path in report.get("refused", ()):
+        for path in map(os.fsencode, report.get("refused", ())):
+            yield Finding(ERROR, f"{where}: uid {account.uid} cannot read {shown(path)}: logins are deferred",
+                          f"chmod a+r {quoted(path)}")
+        if "unwritable" in report:
             yield Finding(
-                ERROR, f"{where}: uid {account.uid} cannot read {shown(str(path).encode())}: logins are deferred",
-                f"chmod a+r {quoted(str(path).encode())}",
-            )
-        if path := report.get("unwritable"):
-            yield Finding(
-                ERROR, f"{where}: uid {account.uid} cannot append to {shown(str(path).encode())}: every login is "
-                "deferred (log-unopenable)",
-                f"install -m 600 -o {account.uid} /dev/null {quoted(str(path).encode())}, or set CHECKAPOPPW_LOG=fd:5",
+                ERROR, f"{where}: uid {account.uid} cannot append to {shown(log)}: every login is deferred "
+                "(log-unopenable)",
+                f"install -m 600 -o {account.uid} /dev/null {quoted(log)}, or set CHECKAPOPPW_LOG=fd:5",
             )
 
 
@@ -124,7 +122,7 @@ def _appendable(log: bytes) -> Report:
         good = os.access(path, os.W_OK) and not os.path.islink(path) and not os.path.isdir(path)
     else:
         good = os.access(os.path.dirname(path), os.W_OK | os.X_OK)
-    return {} if good else {"unwritable": path}
+    return {} if good else {"unwritable": True}
 
 
 def syslog(where: str, level: str = WARNING) -> Iterator[Finding]:
