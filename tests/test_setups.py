@@ -75,10 +75,7 @@ def into_directory(*where: str) -> Break:
 
 def back_to_file(host: Sound) -> None:
     """Remove that directory, and write the file anew."""
-    for path in (host.root / "users" / "cdb", host.root / "control" / "locals"):
-        if path.is_dir():
-            path.rmdir()
-    host.control("locals", b"example.org\n")
+    (host.root / "users" / "cdb").rmdir()
     host.newu()
 
 
