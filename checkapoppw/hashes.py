@@ -60,7 +60,7 @@ def matches(scheme: bytes, value: bytes, password: bytes) -> bool:
         password = password[:_LONGEST_BCRYPT]
     import contextlib
 
-    reserve = bytearray(_RESERVE)
+    reserve = bytes(_RESERVE)  # which only asks for it, and does not fill it
     try:
         # Where passlib warns, of an old library say, or logs, that is to reach nobody's descriptor 2.
         with contextlib.redirect_stderr(None):

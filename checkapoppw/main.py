@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> "NoReturn":
     """Perform the login and become `argv[1:]`, or leave with the exit code of the failure; nothing is printed.
 
-    All that a login needs is imported by now: once the privileges are gone, it may be unreadable.
+    All that a password in clear text needs is imported by now: once the privileges are gone, it may be unreadable.
     """
     start = time.monotonic()
     settings, log = Settings(), Log()

@@ -1,5 +1,7 @@
 """Whether a response proves the password: PLAIN, APOP and CRAM-MD5.  Pure: bytes in, a verdict out.
 
+Clear text is verified here, any other scheme by crammd5 or hashes, which are loaded only for such a line.
+
 The procedure, and what each step keeps out, is that of callers.md, section 3: a digest counts only for a challenge
 that is fresh and our caller's own, a stored value is compared as text only where the file says that it is one, and
 every comparison takes the same time whatever it finds.
@@ -22,8 +24,7 @@ _ALL = ("plain", "apop", "cram-md5", "scram-sha-256")
 _SERVES = {
     b"PLAIN": _ALL, b"CLEARTEXT": _ALL,
     b"CRAM-MD5": ("plain", "cram-md5"), b"SCRAM-SHA-256": ("plain", "scram-sha-256"),
-    b"ARGON2ID": ("plain",), b"BLF-CRYPT": ("plain",), b"SHA512-CRYPT": ("plain",), b"SHA256-CRYPT": ("plain",),
-    b"PBKDF2": ("plain",),
+    **dict.fromkeys((b"ARGON2ID", b"BLF-CRYPT", b"SHA512-CRYPT", b"SHA256-CRYPT", b"PBKDF2"), ("plain",)),
 }
 
 
@@ -149,7 +150,7 @@ _REMEDIES = {
 def unserved(mechanism: str, credentials: "list[Credential]") -> Refused:
     """The refusal of a mechanism that none of the credentials can serve."""
     served = " ".join(name for name in _ALL if any(name in serves(one.scheme) for one in credentials))
-    return Refused("mechanism-unserved", f"for {mechanism} set another password with apoppasswd; this serves {served}")
+    return Refused("mechanism-unserved", f"use {served}, or for {mechanism} set another password with apoppasswd")
 
 
 def holds(credential: "Credential", password: bytes) -> bool:

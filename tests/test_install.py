@@ -72,7 +72,7 @@ def test_odd_completions(prefix: Path, host: Host, joe: Path, instruction: str, 
         capture_output=True, text=True, check=False,
     )
     assert "Traceback" not in asked.stderr
-    assert "password" not in asked.stdout + asked.stderr
+    assert "another-password" not in asked.stdout + asked.stderr
     assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
 
 

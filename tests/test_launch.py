@@ -108,7 +108,7 @@ def test_broken_installation(host: Host, joe: Path, shared: Path) -> None:
 
 @pytest.mark.root
 def test_installation_that_only_root_can_read(host: Host, joe: Path, prefix: Path) -> None:
-    """Once the account is taken on, nothing is imported any more, not even for a failure."""
+    """Once the account is taken on, clear text needs no import any more, not even for a failure."""
     library = prefix / "lib" / "checkapoppw"
     library.chmod(0o700)
     try:

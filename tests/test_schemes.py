@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from checkapoppw import mechanisms
+from checkapoppw.commands import hashing
 
 from .conftest import UID
 from .host import Host
@@ -43,7 +44,8 @@ def test_the_table(host: Host, joe: Path, scheme: bytes, mechanism: str) -> None
     else:
         reason = "mechanism-unserved"
         assert (login.code, login.logged["reason"]) == (1, reason)
-        assert f'"for {mechanism} set another password with apoppasswd; this serves plain' in login.log
+        assert f'or for {mechanism} set another password with apoppasswd"' in login.log
+        assert 'remedy="use plain' in login.log
     login = host.login(request(mechanism, b"tanstaaF"), environ=environ)
     assert (login.code, login.logged["reason"], login.output, login.errors) == (1, reason, b"", b"")
 
@@ -95,8 +97,6 @@ def test_a_file_full_of_cram_md5(host: Host, joe: Path) -> None:
 
 def test_response_first_falls_through_to_a_hash(host: Host, joe: Path) -> None:
     """A password that looks like a digest works under qmail-popup where it is stored hashed, and only with PLAIN on."""
-    from checkapoppw.commands import hashing
-
     data = b"joe\0" + b"0" * 32 + b"\0" + challenge() + b"\0"
     host.put(joe / ".apop", hashing.stored("pbkdf2", b"0" * 32))
     assert host.login(data).logged["mechanism"] == "plain"
@@ -106,8 +106,6 @@ def test_response_first_falls_through_to_a_hash(host: Host, joe: Path) -> None:
 
 def test_the_label_of_the_one_that_opens(host: Host, joe: Path) -> None:
     """All passwords of a file open, whatever their schemes, and the log names the first that did."""
-    from checkapoppw.commands import hashing
-
     words = {b"main": "sha256-crypt", b"phone": "cram-md5", b"desk": "scram-sha-256", b"desk2": "pbkdf2"}
     host.put(joe / ".apop", b"".join(
         hashing.stored(scheme, label.rstrip(b"2")) + b"\tlabel=" + label + b"\n" for label, scheme in words.items()
@@ -187,3 +185,10 @@ def test_nothing_of_the_environment(host: Host, joe: Path, tmp_path: Path) -> No
     login = host.login(WRONG, environ={"PYTHONPATH": str(joe), "PYTHONHOME": str(joe), "PYTHONWARNINGS": "always"})
     assert (login.code, login.logged["reason"]) == (1, "wrong-password")
     assert os.stat(joe / "passlib.py").st_uid == UID
+
+
+def test_variables_of_passlib(host: Host, joe: Path) -> None:
+    """A variable that passlib itself cannot understand is a temporary failure, as is all that keeps it from working."""
+    host.put(joe / ".apop", of(b"SHA512-CRYPT"))
+    login = host.login(RIGHT, environ={"PASSLIB_MAX_PASSWORD_SIZE": "many"})
+    assert (login.code, login.logged["reason"], login.errors) == (111, "scheme-unavailable", b"")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw import mechanisms
+from checkapoppw import apopfile, mechanisms
 from checkapoppw.commands import hashing
 from tests import schemes
 from tests.conftest import UID
@@ -134,8 +134,6 @@ def test_doveadm_verifies_what_is_stored(scheme: str, password: bytes) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES[3:])
 def test_what_doveadm_prints_is_verified(scheme: bytes) -> None:
     """What `doveadm pw -s` prints now is verified here, as what it printed for the vectors is."""
-    from checkapoppw import apopfile
-
     password = "s\u00fc\u00df und sauer".encode()
     printed = subprocess.run(["doveadm", "pw", "-s", scheme, "-p", password], capture_output=True, check=True).stdout
     [credential] = apopfile.parse(printed)
