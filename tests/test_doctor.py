@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from checkapoppw.commands.children import Report
 from checkapoppw.commands.inhome import Home
 from checkapoppw.commands.refusal import quoted
 
-from .conftest import UID
+from .conftest import SOURCE, UID
 from .servers import standins
 from .setups import Sound, looked_over
 
@@ -170,9 +171,11 @@ def test_dialogue(sound: Sound, first: bool, expected: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def families(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def families(shared: Path) -> Path:
     """The stand-ins for the families of qmail-smtpd, in bin/."""
-    root = tmp_path_factory.mktemp("qmail")
+    root = shared / "families"
+    root.mkdir()
+    root.chmod(0o755)
     standins.install(root)
     return root
 
@@ -192,6 +195,32 @@ def test_dialogue_with_each_family(families: Path, name: str, expected: str, cra
 def test_no_dialogue(program: str) -> None:
     """What does not speak SMTP tells nothing."""
     assert dialogue.ask(program, {}, None) == (None, [])
+
+
+_SERVERS = {
+    "smtp-plain": "smtpd-fehcom-without-cram", "smtp-0.31": "smtpd-0.31", "smtp-indimail": "smtpd-indimail",
+}
+
+
+@pytest.mark.parametrize("example", sorted((SOURCE / "examples").glob("*/run")), ids=lambda path: path.parent.name)
+def test_examples(sound: Sound, families: Path, example: Path) -> None:
+    """Each example, on a host that has what it names, is met with silence."""
+    smtpd = sound.base / "qmail-smtpd"
+    smtpd.symlink_to(families / "bin" / _SERVERS.get(example.parent.name, "smtpd-fehcom"))
+    here = {
+        '"$QMAIL/bin/qmail-smtpd"': str(smtpd), "/usr/sbin/qmail-smtpd": str(smtpd),
+        '"$QMAIL/bin/qmail-popup"': f"{families}/bin/qmail-popup", "spamdyke -f": f"{families}/bin/spamdyke -f",
+        "/var/qmail": str(sound.root), "/etc/indimail": str(sound.root), "/var/log": str(sound.base),
+        "/usr/local/bin/checkapoppw": sound.quoted, "-vmail": "-root", "-qmaild": "-root",
+    }
+    service = sound.base / "service"
+    shutil.copytree(example.parent, service)
+    for path in (service / "run", *service.glob("*.conf")):
+        text = path.read_text()
+        for there, name in here.items():
+            text = text.replace(there, name)
+        path.write_text(text)
+    assert looked_over(sound, service / "run") == []
 
 
 def test_undecided_servers_get_a_note(sound: Sound) -> None:
