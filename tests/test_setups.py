@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from checkapoppw.commands import installation
 from checkapoppw.commands.findings import NOTE, Finding
 
 from .conftest import UID
@@ -322,6 +324,9 @@ ROOTS: list[Setup] = [
     ("home of another", lambda host: os.chown(host.homes["joe"], 61235, 61235), ("warning", "uid 61235", "chown"), SH),
     ("qmaild without sudo", smtp(_SMTP.replace("tcpserver", "tcpserver -u 61235 -g 61235")),
      ("error", "uid 61235", "not-root", "sudo"), smtp()),
+    ("modules for root alone", both(installed(lambda script, _: script.parent.chmod(0o700)), smtp(
+        _SMTP.replace("tcpserver", "tcpserver -u {uid} -g {uid}").replace("{checker}", "{base}/usr/bin/checkapoppw"))),
+     ("error", "does not start as uid", "chmod -R a+rX"), chmod(0o755, "usr", "bin")),
     ("modules of another", installed(lambda _, library: os.chown(library, 61235, 61235)),
      ("warning", "uid 61235", "chown -R root"), SH),
     ("log of root's", both(smtp(_SMTP.replace("tcpserver", "tcpserver -u {uid} -g {uid}"),
@@ -420,3 +425,15 @@ def test_soundness(sound: Sound) -> None:
     assert looked_over(sound) == []
     for service in (_POP3, _SMTP):
         assert looked_over(sound, sound.service(service, _BOTH), addresses=(b"joe", b"info@virtual.example")) == []
+
+
+def test_scarce_memory(sound: Sound) -> None:
+    """A limit with which the program just starts, and perhaps no login gets through, is a warning."""
+    tried = range(8_000_000, 64_000_000, 250_000)
+    least = tried[bisect_left(tried, True, key=lambda limit: installation.start(
+        str(sound.program), {"a": limit})[0] == installation.NO_PROGRAM)]
+    sound.service(_SMTP.replace("64000000", str(least)), _BOTH)
+    [found] = faults(sound)
+    assert (found.level, "scarce" in found.what, "softlimit -a" in found.remedy) == ("warning", True, True)
+    sound.service(_SMTP.replace("64000000", str(least + 1_000_000)), _BOTH)
+    assert faults(sound) == []
