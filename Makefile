@@ -25,7 +25,7 @@ demo: $(VENV)/.demo
 	@$(VENV)/bin/python -m examples.demo
 
 test: $(VENV)/.test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup
 
 # On Debian 12: Debian 13's Dovecot has no checkpassword any more.
 SERVERS = curl daemontools dovecot-imapd dovecot-pop3d dovecot-submissiond fail2ban fetchmail fish mpop msmtp openssl \

@@ -53,6 +53,7 @@ def test_log_that_is_gone_does_not_change_the_verdict(host: Host, joe: Path) -> 
     os.close(writer)
 
 
+@pytest.mark.xdist_group("syslog")
 def test_syslog_is_the_default(host: Host, joe: Path) -> None:
     """Without a setting the line goes to syslog, facility mail, and a missing syslog harms nothing."""
     if os.geteuid() == 0 and not os.path.exists("/dev/log"):

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import stat
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -43,7 +44,7 @@ def unchanged(path: Path) -> bool:
 def test_a_signal_during_the_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal that comes while the file is written does not turn a change that is made into one that is not."""
     directory = os.open(tmp_path, os.O_RDONLY)
-    monkeypatch.setattr("os.fsync", lambda _: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr("os.fsync", lambda _: signal.pthread_kill(threading.get_ident(), signal.SIGINT))
     assert edit(directory) is None
     os.close(directory)
     assert (tmp_path / ".apop").read_bytes() == b"new\n"

@@ -100,6 +100,7 @@ def syslog() -> Iterator[socket.socket]:
     os.unlink("/dev/log")
 
 
+@pytest.mark.xdist_group("syslog")
 def test_a_log_that_cannot_be_opened_is_named_in_syslog(host: Host, joe: Path, syslog: socket.socket) -> None:
     """Where the log itself is what is broken, syslog has the line."""
     path = host.base / "no" / "log"
