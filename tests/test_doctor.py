@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,8 @@ from checkapoppw.commands.doctor import dialogue, homes, means
 from checkapoppw.commands.doctor.inhome import Home
 from checkapoppw.commands.refusal import quoted
 
-from .conftest import UID
+from .conftest import SOURCE, UID
+from .servers import standins
 from .setups import Sound, looked_over
 
 
@@ -168,10 +170,57 @@ def test_dialogue(sound: Sound, first: bool, expected: str) -> None:
     assert dialogue.ask(str(server), {}, None) == (expected, ["LOGIN", "PLAIN"])
 
 
+@pytest.fixture(scope="session")
+def families(shared: Path) -> Path:
+    """The stand-ins for the families of qmail-smtpd, in bin/."""
+    root = shared / "families"
+    root.mkdir()
+    root.chmod(0o755)
+    standins.install(root)
+    return root
+
+
+@pytest.mark.parametrize(("name", "expected", "cram"), [
+    ("smtpd-fehcom", dialogue.CHECKER_FIRST, True), ("smtpd-fehcom-without-cram", dialogue.CHECKER_FIRST, False),
+    ("smtpd-sagredo", dialogue.CHECKER_FIRST, True), ("smtpd-0.31", dialogue.HOST_FIRST, True),
+    ("smtpd-indimail", dialogue.HOST_FIRST, True),
+])
+def test_dialogue_with_each_family(families: Path, name: str, expected: str, cram: bool) -> None:
+    """What each family wants and offers is told by its answers."""
+    first, offered = dialogue.ask(str(families / "bin" / name), {"SMTPAUTH": "+cram"}, None)
+    assert (first, "PLAIN" in offered, "CRAM-MD5" in offered) == (expected, True, cram)
+
+
 @pytest.mark.parametrize("program", ["/bin/true", "/bin/echo", "/nonexistent"])
 def test_no_dialogue(program: str) -> None:
     """What does not speak SMTP tells nothing."""
     assert dialogue.ask(program, {}, None) == (None, [])
+
+
+_SERVERS = {
+    "smtp-plain": "smtpd-fehcom-without-cram", "smtp-0.31": "smtpd-0.31", "smtp-indimail": "smtpd-indimail",
+}
+
+
+@pytest.mark.parametrize("example", sorted((SOURCE / "examples").glob("*/run")), ids=lambda path: path.parent.name)
+def test_examples(sound: Sound, families: Path, example: Path) -> None:
+    """Each example, on a host that has what it names, is met with silence."""
+    smtpd = sound.base / "qmail-smtpd"
+    smtpd.symlink_to(families / "bin" / _SERVERS.get(example.parent.name, "smtpd-fehcom"))
+    here = {
+        '"$QMAIL/bin/qmail-smtpd"': str(smtpd), "/usr/sbin/qmail-smtpd": str(smtpd),
+        '"$QMAIL/bin/qmail-popup"': f"{families}/bin/qmail-popup", "spamdyke -f": f"{families}/bin/spamdyke -f",
+        "/var/qmail": str(sound.root), "/etc/indimail": str(sound.root), "/var/log": str(sound.base),
+        "/usr/local/bin/checkapoppw": sound.quoted, "-vmail": "-root", "-qmaild": "-root",
+    }
+    service = sound.base / "service"
+    shutil.copytree(example.parent, service)
+    for path in (service / "run", *service.glob("*.conf")):
+        text = path.read_text()
+        for there, name in here.items():
+            text = text.replace(there, name)
+        path.write_text(text)
+    assert looked_over(sound, service / "run") == []
 
 
 def test_undecided_servers_get_a_note(sound: Sound) -> None:
@@ -200,6 +249,39 @@ def test_alias_may_have_virtual_domains(sound: Sound) -> None:
     assert [one.level for one in looked_over(sound) if one.level != "note"] == []
     dot_qmail.rename(sound.homes["alias"] / ".qmail-default")
     assert [one.level for one in looked_over(sound) if one.level != "note"] == ["warning"]
+
+
+@pytest.mark.parametrize("content", [
+    b"$6$tanstaaf", b"\xef\xbb\xbftanstaaf", b" tanstaaf ", b"{X}tanstaaf", b"one\ntanstaaf",
+    b"tanstaaf\n{PLAIN}x\ttanstaaf",
+    b"{PLAIN}tanstaaf\texpires=2000-01-01", b"{ARGON2ID}tanstaaf", b"tan\x01staaf", b"\n# tanstaaf", b"tanstaaf\0",
+    b"tanstaaf" * 9000,
+])
+def test_secrets(sound: Sound, content: bytes) -> None:
+    """Whatever is wrong with a password, it is not shown."""
+    sound.put(sound.homes["joe"] / ".apop", content)
+    found = looked_over(sound)
+    assert found
+    assert "tanstaaf" not in repr(found)
+
+
+def test_control_files_that_cannot_be_read(sound: Sound) -> None:
+    """A control file that is no file is an error with its path, wherever it is needed."""
+    (sound.root / "control" / "locals").unlink()
+    (sound.root / "control" / "locals").mkdir()
+    found = looked_over(sound)
+    assert {one.level for one in found} == {"error"}
+    assert all("control/locals" in one.what + one.remedy for one in found)
+
+
+@pytest.mark.root
+def test_homes_that_nobody_may_list(sound: Sound) -> None:
+    """Where names cannot be listed, the accounts' own are looked at, and those that are absent are no fault."""
+    os.chown(sound.homes["joe"], 0, 0)
+    sound.homes["joe"].chmod(0o711)
+    assert looked_over(sound) == []
+    (sound.homes["joe"] / ".apop").chmod(0o644)
+    assert [one.level for one in looked_over(sound)] == ["error"]
 
 
 def test_closed_addresses(sound: Sound) -> None:

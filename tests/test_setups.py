@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from checkapoppw.commands.doctor import means
 from checkapoppw.commands.doctor.findings import NOTE, Finding
 
 from .conftest import UID
@@ -62,6 +63,21 @@ def both(*actions: Break) -> Break:
 def cut(host: Sound, length: int) -> None:
     """Cut users/cdb short."""
     os.truncate(host.root / "users" / "cdb", length)
+
+
+def into_directory(*where: str) -> Break:
+    """Put a directory where a file should be."""
+    def change(host: Sound) -> None:
+        host.base.joinpath(*where).unlink()
+        host.base.joinpath(*where).mkdir()
+
+    return change
+
+
+def back_to_file(host: Sound) -> None:
+    """Remove that directory, and write the file anew."""
+    (host.root / "users" / "cdb").rmdir()
+    host.newu()
 
 
 def without_wildcards(host: Sound) -> None:
@@ -172,6 +188,7 @@ ACCOUNTS: list[Setup] = [
     ("default without dot-qmail", joe(".apop-default"), ("warning", "shared by no address", "/.qmail-default"),
      joe(".qmail-default", b"./Maildir/\n", 0o644)),
     ("home of all", chmod(0o757, "joe"), ("error", "everybody may write", "chmod o-w"), SH),
+    ("home of all, closed", chmod(0o703, "joe"), ("error", "everybody may write", "chmod o-w"), SH),
     ("sticky home", chmod(0o1755, "joe"), ("error", "sticky", "chmod -t"), SH),
     ("home of the group", chmod(0o775, "joe"), ("warning", "the group", "may write", "chmod g-w"), SH),
     ("dot-qmail of all", joe(".qmail", b"./Maildir/\n", 0o646), ("error", "/joe/.qmail", "chmod o-w"), SH),
@@ -214,6 +231,8 @@ QMAIL: list[Setup] = [
      lambda host: host.newu()),
     ("not a database", lambda host: (host.root / "users" / "cdb").write_bytes(b""),
      ("error", "users/cdb", "run qmail-newu"), lambda host: host.newu()),
+    ("cdb is a directory", into_directory("qmail", "users", "cdb"), ("error", "users/cdb", "cdb-unreadable"),
+     back_to_file),
     ("uid 0", assign("=toor:root:0:0:/root:::"), ("warning", "=toor:", "uid 0", "another user"),
      lambda host: host.newu()),
     ("uid as a name", assign("=ann:ann:ann:ann:/home/ann:::"), ("error", "=ann:", "no number"),
@@ -304,6 +323,9 @@ ROOTS: list[Setup] = [
     ("home of another", lambda host: os.chown(host.homes["joe"], 61235, 61235), ("warning", "uid 61235", "chown"), SH),
     ("qmaild without sudo", smtp(_SMTP.replace("tcpserver", "tcpserver -u 61235 -g 61235")),
      ("error", "uid 61235", "not-root", "sudo"), smtp()),
+    ("modules for root alone", both(installed(lambda script, _: script.parent.chmod(0o700)), smtp(
+        _SMTP.replace("tcpserver", "tcpserver -u {uid} -g {uid}").replace("{checker}", "{base}/usr/bin/checkapoppw"))),
+     ("error", "does not start as uid", "chmod -R a+rX"), chmod(0o755, "usr", "bin")),
     ("modules of another", installed(lambda _, library: os.chown(library, 61235, 61235)),
      ("warning", "uid 61235", "chown -R root"), SH),
     ("log of root's", both(smtp(_SMTP.replace("tcpserver", "tcpserver -u {uid} -g {uid}"),
@@ -402,3 +424,11 @@ def test_soundness(sound: Sound) -> None:
     assert looked_over(sound) == []
     for service in (_POP3, _SMTP):
         assert looked_over(sound, sound.service(service, _BOTH), addresses=(b"joe", b"info@virtual.example")) == []
+
+
+def test_scarce_memory(sound: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit with which the program starts, and with a little less does not, is a warning."""
+    sound.service(_SMTP, _BOTH)
+    monkeypatch.setattr(means, "_MARGIN", 61_000_000)  # of 64 MB; the real boundary moves by a page or two
+    [found] = faults(sound)
+    assert (found.level, "scarce" in found.what, "softlimit -a" in found.remedy) == ("warning", True, True)

@@ -55,11 +55,7 @@ class Home:
 
 def look_over(home: Home) -> Report:
     """What stands in a home; to be called as its account.  Raises what dotqmail.enter_home() raises."""
-    try:
-        names = sorted(os.listdir(home.path))
-    except OSError:
-        # It may still be entered: then its names are to be guessed.
-        names = [b".apop" + suffix for suffix in home.suffixes]
+    names = _names(home)
     ours = [name for name in names if _OURS.match(name)]
     report: Report = {"findings": []}
     if not ours and not home.assigned:
@@ -86,6 +82,15 @@ def look_over(home: Home) -> Report:
         findings[_MOST:] = [Finding(NOTE, f"{shown(home.path)}: {rest} more findings are not shown")]
     report["findings"] = [(one.level, one.what, one.remedy) for one in findings]
     return report
+
+
+def _names(home: Home) -> list[bytes]:
+    try:
+        return sorted(os.listdir(home.path))
+    except OSError:
+        # It may be one to enter and not to list: then the names are to be guessed.
+        names = [stem + suffix for stem in (b".apop", b".qmail") for suffix in sorted(home.suffixes)]
+        return [name for name in names if os.path.lexists(os.path.join(home.path, name))]
 
 
 def _changed(name: bytes) -> float:

@@ -161,7 +161,7 @@ def start(program: str, memory: Mapping[str, int] | None = None, account: users.
     def confine() -> None:
         for letter, limit in (memory or {}).items():
             hard = resource.getrlimit(_LIMITS[letter])[1]
-            limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            limit = max(0, limit if hard == resource.RLIM_INFINITY else min(limit, hard))
             resource.setrlimit(_LIMITS[letter], (limit, limit))
 
     try:

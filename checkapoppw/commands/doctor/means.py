@@ -18,7 +18,7 @@ from .surroundings import Surroundings
 _ENOUGH = "16000000"
 # Megabytes of softlimit -a that verifying a hash takes at least (README.auth-ext, section 7)
 _HASHES = {"SHA512-CRYPT": 28, "SHA256-CRYPT": 28, "BLF-CRYPT": 32, "ARGON2ID": 40}
-_MARGIN = 1_000_000  # bytes: a login takes a little more than the start does
+_MARGIN = 500_000  # bytes: a login takes a little more than the start does
 SYSLOG = "/dev/log"
 
 
@@ -47,24 +47,7 @@ def program(service: Service, where: str, around: Surroundings, account: users.A
 def _limits(
     service: Service, where: str, checker: str, around: Surroundings, account: users.Account | None
 ) -> Iterator[Finding]:
-    code, said = installation.start(checker, account=account)
-    if code != installation.NO_PROGRAM:
-        whose = f"uid {account.uid}" if account else "root"
-        yield Finding(ERROR, f"{where}: {installation.name(checker)} does not start as {whose}: it ends with {code}, "
-                      f"and says {shown(said[-200:]) or 'nothing'}",
-                      "let everybody read the installation and its interpreter: chmod -R a+rX")
-        return
-    if not service.memory:
-        return
     limits = ", ".join(f"-{letter} {value}" for letter, value in service.memory.items())
-    code, _ = installation.start(checker, service.memory, account)
-    remedy = f"softlimit -a {_ENOUGH}, or more where the server itself needs it"
-    if code != installation.NO_PROGRAM:
-        ends = f"is killed by signal {-code}" if code < 0 else f"ends with {code}"
-        wrong = ", which is a wrong password to the server" if code == 1 else ", and so every login fails"
-        yield Finding(ERROR, f"{where}: the memory limit is too low for Python ({limits}): checkapoppw {ends}{wrong}",
-                      remedy)
-        return
     for scheme, needed in _HASHES.items():
         if scheme in around.schemes and service.memory.get("a", needed * 1_000_000) < needed * 1_000_000:
             yield Finding(
@@ -73,8 +56,24 @@ def _limits(
                 f"softlimit -a {needed}000000, or more: see README.auth-ext, section 7",
             )
     less = {letter: value - _MARGIN for letter, value in service.memory.items()}
-    if installation.start(checker, less, account)[0] != installation.NO_PROGRAM:
+    if installation.start(checker, less, account)[0] == installation.NO_PROGRAM:
+        return
+    code, printed = installation.start(checker, account=account)
+    if code != installation.NO_PROGRAM:
+        whose = f"uid {account.uid if account else os.geteuid()}"
+        yield Finding(ERROR, f"{where}: {installation.name(checker)} does not start as {whose}: it ends with {code}, "
+                      f"and says {shown(printed[-200:]) or 'nothing'}",
+                      "let everybody read the installation and its interpreter: chmod -R a+rX")
+        return
+    remedy = f"softlimit -a {_ENOUGH}, or more where the server itself needs it"
+    code, _ = installation.start(checker, service.memory, account)
+    if code == installation.NO_PROGRAM:
         yield Finding(WARNING, f"{where}: the memory limit is scarce for Python ({limits})", remedy)
+    else:
+        ends = f"is killed by signal {-code}" if code < 0 else f"ends with {code}"
+        wrong = ", which is a wrong password to the server" if code == 1 else ", and so every login fails"
+        yield Finding(ERROR, f"{where}: the memory limit is too low for Python ({limits}): checkapoppw {ends}{wrong}",
+                      remedy)
 
 
 def rights(service: Service, where: str, around: Surroundings, account: users.Account) -> Iterator[Finding]:
@@ -95,16 +94,14 @@ def rights(service: Service, where: str, around: Surroundings, account: users.Ac
     for report in as_account(account, works):
         if error := error_in(report):
             yield Finding(ERROR, f"{where}: as uid {account.uid}: {meaning(error.reason)}", "run doctor as root")
-        for path in report.get("refused", ()):
+        for path in map(os.fsencode, report.get("refused", ())):
+            yield Finding(ERROR, f"{where}: uid {account.uid} cannot read {shown(path)}: logins are deferred",
+                          f"chmod a+r {quoted(path)}")
+        if "unwritable" in report:
             yield Finding(
-                ERROR, f"{where}: uid {account.uid} cannot read {shown(str(path).encode())}: logins are deferred",
-                f"chmod a+r {quoted(str(path).encode())}",
-            )
-        if path := report.get("unwritable"):
-            yield Finding(
-                ERROR, f"{where}: uid {account.uid} cannot append to {shown(str(path).encode())}: every login is "
-                "deferred (log-unopenable)",
-                f"install -m 600 -o {account.uid} /dev/null {quoted(str(path).encode())}, or set CHECKAPOPPW_LOG=fd:5",
+                ERROR, f"{where}: uid {account.uid} cannot append to {shown(log)}: every login is deferred "
+                "(log-unopenable)",
+                f"install -m 600 -o {account.uid} /dev/null {quoted(log)}, or set CHECKAPOPPW_LOG=fd:5",
             )
 
 
@@ -124,7 +121,7 @@ def _appendable(log: bytes) -> Report:
         good = os.access(path, os.W_OK) and not os.path.islink(path) and not os.path.isdir(path)
     else:
         good = os.access(os.path.dirname(path), os.W_OK | os.X_OK)
-    return {} if good else {"unwritable": path}
+    return {} if good else {"unwritable": True}
 
 
 def syslog(where: str, level: str = WARNING) -> Iterator[Finding]:

@@ -115,20 +115,21 @@ class Assigned:
 
     def __init__(self, root: bytes) -> None:
         self.findings: list[Finding] = []
-        self.known: dict[bytes, bytes] | None = {}
+        self.known: dict[bytes, bytes] | None = None
         self._path = in_root(root, b"users/assign")
         try:
-            self._read_cdb()
+            self.known = self._read_cdb()
         except LoginError as error:
-            self.known = None
             self.findings.append(of_login(in_root(root, b"users/cdb"), error))
-        self._read_assign()
+        else:
+            self._read_assign(self.known)
 
-    def _read_cdb(self) -> None:
+    @staticmethod
+    def _read_cdb() -> dict[bytes, bytes]:
         try:
             descriptor = os.open(b"users/cdb", os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:
-            return
+            return {}
         except OSError as error:
             raise Deferred("cdb-unreadable", f"make it readable ({error.strerror}), or run qmail-newu") from None
         try:
@@ -140,33 +141,29 @@ class Assigned:
         known: dict[bytes, bytes] = {}
         for key, value in records(content):
             known.setdefault(key, value)
-        self.known = known
+        return known
 
-    def _read_assign(self) -> None:
+    def _read_assign(self, known: dict[bytes, bytes]) -> None:
+        text = None
         try:
             with open(b"users/assign", "rb") as file:
-                content = file.read(LARGEST)
+                text = assignments.Text(file.read(LARGEST))
                 changed = os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
-            content = None
+            pass
         except OSError as error:
             self.findings.append(Finding(NOTE, f"{self._path} could not be read: {error.strerror}"))
-            content = None
-        text = assignments.Text(content) if content is not None else None
-        if self.known is None:
-            return
-        records_there = {key: value for key, value in self.known.items() if key}
-        if text and not self.known:
+        entries = {key: value for key, value in known.items() if key}
+        if text and not known:
             self.findings.append(Finding(ERROR, f"{self._path} is there, but no users/cdb", assignments.NEWU))
         elif text:
-            differing = [*assignments.differences(text, records_there, self._path)]
-            self.findings += differing
+            differing = [*assignments.differences(text, entries, self._path)]
             if not differing and changed > os.stat(b"users/cdb").st_mtime:
-                self.findings.append(Finding(
+                differing.append(Finding(
                     WARNING, f"{self._path} is newer than users/cdb, though both say the same", assignments.NEWU,
                 ))
-        lines = text.lines if text else {}
-        self.findings += assignments.dead(records_there, self.known.get(b"", b""), lines)
+            self.findings += differing
+        self.findings += assignments.dead(entries, known.get(b"", b""), text.lines if text else {})
 
 
 def nobodys(known: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
