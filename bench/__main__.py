@@ -21,6 +21,7 @@ from tests.host import Host, install, interpreter
 
 RUNS = 400
 REFUSED_RUNS = 15  # each of these takes twice the fail delay
+ACCOUNTS, ADDRESSES = 1_000, 100_000
 SECRET = b"tanstaaf"
 UID = os.geteuid() or 61234
 PEAK = """
@@ -180,6 +181,23 @@ def refusals(bench: Bench) -> None:
         print(f"  {name:30} {milliseconds:6.1f} ms   {times:.4f} x")
 
 
+def explanations(bench: Bench) -> None:
+    """Print how many addresses `apopctl explain --null` explains in a minute."""
+    host = Host(bench.base / "explained", bench.program)
+    for number in range(ACCOUNTS):
+        host.account(f"user{number}", UID + number if os.geteuid() == 0 else UID, SECRET)
+    host.control("virtualdomains", b"".join(b"v%d.example:user%d\n" % (one, one) for one in range(ACCOUNTS)))
+    forms = ("user{0}", "user{0}-{1}", "{1}@v{0}.example")
+    names = [forms[one % 3].format(one % ACCOUNTS, one) for one in range(ADDRESSES)]
+    command = [str(bench.program.with_name("apopctl")), "explain", "--null", "--json", "--qmail-root", str(host.root)]
+    start = time.perf_counter()
+    told = subprocess.run(command, input="\0".join(names).encode(), stdout=subprocess.PIPE, check=True).stdout
+    seconds = time.perf_counter() - start
+    if told.count(b"\n") != ADDRESSES:
+        sys.exit("bench: not every address was explained")
+    print(f"apopctl explain --null: {60 * ADDRESSES / seconds:,.0f} addresses a minute, of {ACCOUNTS} accounts")
+
+
 def report(bench: Bench) -> None:
     """Measure, and print a line for each figure."""
     def bare() -> float:
@@ -207,6 +225,7 @@ def report(bench: Bench) -> None:
     few_peak, many_peak = (statistics.median(bench.peak(host) for _ in range(15)) for host in (bench.few, bench.many))
     mebibytes = few_peak / 1024
     print(f"1,000,000 assignments over 1,000: {many_peak / few_peak:.3f} x the memory ({mebibytes:.1f} MiB)")
+    explanations(bench)
     refusals(bench)
 
 

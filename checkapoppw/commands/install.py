@@ -177,8 +177,8 @@ def fill(target: Path, library: Path, python: str, pip: str) -> None:
     """Make a directory with the package and what its commands import, byte-compiled, for a use as `library`."""
     needed = tomllib.loads((SOURCE / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
     # For the interpreter that the commands start, which compiled modules must fit
-    fetch = [pip, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", "--target", str(target)]
-    subprocess.run([*fetch, *needed], check=True)
+    fetch = [pip, "-m", "pip", "--python", python, "install", "--quiet", "--root-user-action=ignore", "--no-compile"]
+    subprocess.run([*fetch, "--target", str(target), *needed], check=True)
     shutil.rmtree(target / "bin", ignore_errors=True)
     shutil.copytree(PACKAGE, target / "checkapoppw", ignore=shutil.ignore_patterns("__pycache__"))
     compileall.compile_dir(target, quiet=1, stripdir=str(target), prependdir=str(library))
