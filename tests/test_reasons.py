@@ -42,7 +42,7 @@ def in_code() -> dict[str, int]:
 def in_readme() -> dict[str, int]:
     """The table of section 12."""
     text = (SOURCE / "README.auth-ext").read_text("ascii")
-    section = text.partition("\n12. REASONS\n")[2].partition("\n\n\n")[0]
+    section = text.partition("\n12. WHY A LOGIN FAILS\n")[2].partition("\n\n\n")[0]
     entries = re.findall(r"^  ([a-z][a-z0-9-]+)\s+(\d+) {2,}\S", section, re.MULTILINE)
     assert len(dict(entries)) == len(entries)
     return {reason: int(code) for reason, code in entries if reason != "ok"}
