@@ -8,7 +8,7 @@ what Dovecot is to know from the environment.  Rules: callers.md, section 0, rul
 import _signal
 import posix
 
-from . import apopfile, files, mechanisms, process, stages
+from . import apopfile, files, mechanisms, process, schemes, stages
 from .errors import Deferred, LoginError, Misused, Refused
 from .users import Account
 
@@ -88,12 +88,12 @@ def _password(
         if one.secret is not None:
             return b"{PLAIN}" + one.secret
         try:
-            mechanisms.checked(one, 0.0)
-            if mechanism != "plain" and mechanism in mechanisms.serves(one.scheme):
+            schemes.checked(one, 0.0)
+            if mechanism != "plain" and mechanism in schemes.serves(one.scheme):
                 return b"{%s}%s" % (one.scheme, one.value)
         except Deferred as error:
             trouble = trouble or error
-    raise trouble or mechanisms.unserved(mechanism, usable)
+    raise trouble or schemes.unserved(mechanism, usable)
 
 
 def reply(

@@ -1,6 +1,6 @@
 """Whether a response proves the password: PLAIN, APOP and CRAM-MD5.  Pure: bytes in, a verdict out.
 
-Clear text is verified here, any other scheme by crammd5 or hashes, which are loaded only for such a line.
+Passwords in clear text are verified here, those in any other scheme by schemes.py, which is loaded only for such.
 
 The procedure, and what each step keeps out, is that of callers.md, section 3: a digest counts only for a challenge
 that is fresh and our caller's own, a stored value is compared as text only where the file says that it is one, and
@@ -16,17 +16,10 @@ from .errors import Deferred, Refused
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .apopfile import Credential
+    from .errors import LoginError
     from .request import Request
 
 _BLOCK = 64  # bytes; MD5's block, B in RFC 2104 section 2
-
-_ALL = ("plain", "apop", "cram-md5", "scram-sha-256")
-_SERVES = {
-    b"PLAIN": _ALL, b"CLEARTEXT": _ALL,
-    b"CRAM-MD5": ("plain", "cram-md5"), b"SCRAM-SHA-256": ("plain", "scram-sha-256"),
-    **dict.fromkeys((b"ARGON2ID", b"BLF-CRYPT", b"SHA512-CRYPT", b"SHA256-CRYPT", b"PBKDF2"), ("plain",)),
-}
-
 
 class Circumstances:
     """What a response is judged by besides the secret.
@@ -47,14 +40,6 @@ class Circumstances:
         self.now = now
         self.max_age = max_age
         self.parent = parent
-
-
-def serves(scheme: bytes) -> tuple[str, ...]:
-    """The mechanisms that a password stored by this scheme can serve; none for a scheme that is not known.
-
-    scheme: in capitals, as in Credential; `PLAIN` is a bare line's too
-    """
-    return _SERVES.get(scheme, ())
 
 
 def attempts(request: "Request", around: Circumstances) -> tuple[list[str], str]:
@@ -96,30 +81,37 @@ def verify(request: "Request", credentials: "list[Credential]", around: Circumst
     Every credential that counts is tried, also behind one that matches, so that the time tells nothing.
 
     Raises Refused: wrong-password, extra-fields, no-password, expired, other-service, mechanism-off,
-    mechanism-unserved, stale-challenge, foreign-challenge; and where none matches, what checked() and proves() raise
-    for the first one that cannot be verified.
+    mechanism-unserved, stale-challenge, foreign-challenge; Deferred, if none matches and one cannot be verified:
+    unknown-scheme, file-malformed, scheme-cost, scheme-unavailable.
     """
     tries, why = attempts(request, around)
     if not tries:
         raise refusal(why)
     those = usable(credentials, around)
-    opened, troubles, spent = [], [], 0.0
-    for one in those:
-        served = [name for name in tries if name in serves(one.scheme)]
+    opened = [
+        (name, one) for one in those if one.secret is not None for name in tries if matches(name, request, one.secret)
+    ]
+    trouble: LoginError | None = None
+    if any(one.secret is None for one in those):
         try:
-            if served or not serves(one.scheme):
-                spent = checked(one, spent)
-            opened += [(name, one) for name in served if proves(name, one, request.response, request.challenge or b"")]
-        except Deferred as error:
-            troubles.append(error)
+            # As the account, which may not be able to read it, and need not find memory for it
+            from . import schemes
+        except Exception:
+            trouble = Deferred("scheme-unavailable", "make all of lib/checkapoppw readable to all, or raise softlimit")
+        else:
+            more, trouble = schemes.tried(request, those, tries, why)
+            opened = sorted(opened + more, key=lambda pair: those.index(pair[1]))
     if opened:
         return opened[0]
-    if troubles:
-        raise troubles[0]
-    for name in tries:
-        if not why and not any(name in serves(one.scheme) for one in those):
-            raise unserved(name, those)
-    raise refusal(why or request.note or "wrong-password")
+    raise trouble or refusal(why or request.note or "wrong-password")
+
+
+def matches(mechanism: str, request: "Request", secret: bytes) -> bool:
+    """Whether the response is the one that this password gives."""
+    if mechanism == "plain":
+        return same(request.response, secret)
+    challenge = request.challenge or b""
+    return same(request.response, apop(challenge, secret) if mechanism == "apop" else cram_md5(challenge, secret))
 
 
 def usable(credentials: "list[Credential]", around: Circumstances) -> "list[Credential]":
@@ -145,83 +137,6 @@ _REMEDIES = {
     "foreign-challenge": "an attack, or a program stands between: then set CHECKAPOPPW_STRICT_PID=0",
     "stale-challenge": "an attack, or the clock is wrong: see CHECKAPOPPW_MAX_AGE",
 }
-
-
-def unserved(mechanism: str, credentials: "list[Credential]") -> Refused:
-    """The refusal of a mechanism that none of the credentials can serve."""
-    served = " ".join(name for name in _ALL if any(name in serves(one.scheme) for one in credentials))
-    return Refused("mechanism-unserved", f"use {served}, or for {mechanism} set another password with apoppasswd")
-
-
-def holds(credential: "Credential", password: bytes) -> bool:
-    """Whether a password in clear text is the credential's, for other programs than a login.
-
-    Raises Deferred: unknown-scheme, file-malformed, scheme-cost, scheme-unavailable.
-    """
-    checked(credential, 0.0)
-    return proves("plain", credential, password)
-
-
-def checked(one: "Credential", spent: float) -> float:
-    """See whether a credential can be verified, at a cost that is bearable; the cost of it and those before.
-
-    spent: the cost of those before, in microseconds
-    Raises Deferred: unknown-scheme, file-malformed, scheme-cost, scheme-unavailable.
-    """
-    if one.secret is not None:
-        return spent
-    name = one.label or one.scheme
-    if not serves(one.scheme):
-        raise Deferred("unknown-scheme", "set the password anew with apoppasswd: unknown scheme %s", one.scheme)
-    try:
-        if one.scheme == b"CRAM-MD5":
-            from . import crammd5
-
-            crammd5.parsed(one.value)
-            return spent  # a whole file of these takes a quarter of a second
-        from . import hashes
-
-        spent += hashes.cost(one.scheme, one.value)
-    except ValueError:
-        raise Deferred("file-malformed", "set %s anew with apoppasswd: its value is no %s", name, one.scheme) from None
-    except Exception:
-        raise _unavailable(one) from None
-    if spent > hashes.LIMIT:
-        raise Deferred("scheme-cost", "set %s anew with apoppasswd: verifying it takes too long", name)
-    return spent
-
-
-def proves(mechanism: str, one: "Credential", response: bytes, challenge: bytes = b"") -> bool:
-    """Whether the response is what a credential that checked() has passed asks for.
-
-    mechanism: one that its scheme serves, but for SCRAM
-    Raises Deferred (scheme-unavailable).
-    """
-    if one.secret is not None:
-        if mechanism == "plain":
-            return same(response, one.secret)
-        return same(response, apop(challenge, one.secret) if mechanism == "apop" else cram_md5(challenge, one.secret))
-    try:
-        # Loaded as the account, which may not be able to read them, and need not find memory for them.
-        if one.scheme == b"CRAM-MD5":
-            from . import crammd5
-
-            stored = crammd5.parsed(one.value)
-            if mechanism == "plain":
-                return same(crammd5.states(response), stored)
-            return same(response, crammd5.digest(stored, challenge))
-        from . import hashes
-
-        return hashes.matches(one.scheme, one.value, response)
-    except Exception:
-        raise _unavailable(one) from None
-
-
-def _unavailable(one: "Credential") -> Deferred:
-    return Deferred(
-        "scheme-unavailable",
-        "for scheme %s make all of lib/checkapoppw, libpass too, readable to all, or raise softlimit", one.scheme,
-    )
 
 
 def apop(challenge: bytes, secret: bytes) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from checkapoppw import apopfile, mechanisms
+from checkapoppw import apopfile, schemes
 from checkapoppw.commands import hashing
 
 PASSWORDS = [b"tanstaaf", "grün und €".encode(), b"a" * 72, b"{SHA}x y%s"]
@@ -17,8 +17,8 @@ def test_what_is_stored_is_verified(scheme: str, password: bytes) -> None:
     """A login verifies what is stored of a password, and no other password with it."""
     [credential] = apopfile.parse(hashing.stored(scheme, password) + b"\n")
     assert credential.scheme == scheme.upper().encode()
-    assert mechanisms.holds(credential, password)
-    assert not mechanisms.holds(credential, password[:-1])
+    assert schemes.holds(credential, password)
+    assert not schemes.holds(credential, password[:-1])
 
 
 @pytest.mark.parametrize("scheme", hashing.SCHEMES[2:])

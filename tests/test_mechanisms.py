@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkapoppw import apopfile, hints, mechanisms, request
-from checkapoppw.errors import Deferred, LoginError, Refused
+from checkapoppw.errors import LoginError, Refused
 from checkapoppw.settings import MECHANISMS
 
 from . import schemes, vectors
@@ -163,18 +163,6 @@ def test_credentials(content: bytes, found: str) -> None:
     assert verdict(b"joe\0right\0", content, around(service=b"smtp")) == found  # NOW is 2026-11-22
 
 
-SERVES = {
-    b"PLAIN": ("plain", "apop", "cram-md5", "scram-sha-256"), b"CRAM-MD5": ("plain", "cram-md5"),
-    b"SCRAM-SHA-256": ("plain", "scram-sha-256"), b"ARGON2ID": ("plain",), b"PBKDF2": ("plain",), b"SHA": (), b"": (),
-}
-
-
-@pytest.mark.parametrize("scheme", SERVES)
-def test_serves(scheme: bytes) -> None:
-    """Which mechanisms a scheme serves is what apop(5) says; one that is not known serves none."""
-    assert mechanisms.serves(scheme) == SERVES[scheme]
-
-
 @pytest.mark.parametrize(("order", "age", "permitted", "lines", "found"), [
     ("rc", 0, ("plain", "cram-md5"), (b"PBKDF2",), "mechanism-unserved"),
     ("cr", 0, MECHANISMS, (b"PBKDF2",), "mechanism-unserved"),
@@ -203,16 +191,6 @@ def test_costs_count_only_where_they_are_spent() -> None:
     content = b"tanstaaf\n{BLF-CRYPT}$2y$31$" + b"a" * 53
     data = b"joe\0" + challenge + b"\0" + digest(challenge, b"another") + b"\0"
     assert verdict(data, content, around()) == "wrong-password"
-
-
-@pytest.mark.parametrize("scheme", [b"PLAIN", b"CRAM-MD5", b"PBKDF2"])
-def test_holds(scheme: bytes) -> None:
-    """Outside of a login a single credential can be asked too."""
-    [credential] = apopfile.parse(b"tanstaaf" if scheme == b"PLAIN" else schemes.of(scheme))
-    assert mechanisms.holds(credential, b"tanstaaf")
-    assert not mechanisms.holds(credential, b"tanstaaF")
-    with pytest.raises(Deferred, match="unknown-scheme"):
-        mechanisms.holds(apopfile.Credential(b"SHA", b"x"), b"x")
 
 
 def test_for_is_not_met_by_an_unknown_service() -> None:

@@ -1,4 +1,4 @@
-"""Password schemes in the installed login: each with each mechanism, and what an installation may lack."""
+"""Password schemes: what each serves, each with each mechanism in the installed login, and what that may lack."""
 
 import hashlib
 import os
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw import mechanisms
+from checkapoppw import apopfile, schemes
 from checkapoppw.commands import hashing
+from checkapoppw.errors import Deferred
 
 from .conftest import UID
 from .host import Host
@@ -19,6 +20,28 @@ from .test_launch import modules_loaded
 
 SCHEMES = (b"CRAM-MD5", b"SCRAM-SHA-256", b"ARGON2ID", b"BLF-CRYPT", b"SHA512-CRYPT", b"SHA256-CRYPT", b"PBKDF2")
 COSTLY = b"$2y$16$" + b"a" * 53
+
+
+SERVES = {
+    b"PLAIN": ("plain", "apop", "cram-md5", "scram-sha-256"), b"CRAM-MD5": ("plain", "cram-md5"),
+    b"SCRAM-SHA-256": ("plain", "scram-sha-256"), b"ARGON2ID": ("plain",), b"PBKDF2": ("plain",), b"SHA": (), b"": (),
+}
+
+
+@pytest.mark.parametrize("scheme", SERVES)
+def test_serves(scheme: bytes) -> None:
+    """Which mechanisms a scheme serves is what apop(5) says; one that is not known serves none."""
+    assert schemes.serves(scheme) == SERVES[scheme]
+
+
+@pytest.mark.parametrize("scheme", [b"PLAIN", b"CRAM-MD5", b"PBKDF2"])
+def test_holds(scheme: bytes) -> None:
+    """Outside of a login a single credential can be asked too."""
+    [credential] = apopfile.parse(b"tanstaaf" if scheme == b"PLAIN" else of(scheme))
+    assert schemes.holds(credential, b"tanstaaf")
+    assert not schemes.holds(credential, b"tanstaaF")
+    with pytest.raises(Deferred, match="unknown-scheme"):
+        schemes.holds(apopfile.Credential(b"SHA", b"x"), b"x")
 
 
 def request(mechanism: str, secret: bytes = b"tanstaaf") -> bytes:
@@ -38,7 +61,7 @@ def test_the_table(host: Host, joe: Path, scheme: bytes, mechanism: str) -> None
     host.put(joe / ".apop", line + b"\tlabel=phone\n")
     environ = {"CHECKAPOPPW_MECHANISMS": f"plain {mechanism}"}
     login = host.login(request(mechanism), environ=environ)
-    if mechanism in mechanisms.serves(scheme):
+    if mechanism in schemes.serves(scheme):
         assert (login.code, login.logged["mechanism"], login.logged["credential"]) == (0, mechanism, "phone")
         reason = "wrong-password"
     else:
@@ -117,12 +140,14 @@ def test_the_label_of_the_one_that_opens(host: Host, joe: Path) -> None:
 
 
 def test_modules(host: Host, joe: Path, prefix: Path, shared: Path) -> None:
-    """{CRAM-MD5} loads one module of ours and no OpenSSL; SCRAM and PBKDF2 load no passlib."""
+    """{CRAM-MD5} loads two modules of ours and no OpenSSL; SCRAM and PBKDF2 load no passlib."""
     plain, _ = modules_loaded(host, shared, prefix, RIGHT, "installed")
     host.put(joe / ".apop", of(b"CRAM-MD5"))
     for mechanism in ("plain", "cram-md5"):
         found, mapped = modules_loaded(host, shared, prefix, request(mechanism), "installed")
-        assert {name for name in found - plain if not name.startswith("importlib")} == {"checkapoppw.crammd5"}
+        assert {name for name in found - plain if not name.startswith("importlib")} == {
+            "checkapoppw.schemes", "checkapoppw.crammd5",
+        }
         assert "libcrypto" not in mapped
     for scheme in (b"PBKDF2", b"SCRAM-SHA-256"):
         host.put(joe / ".apop", of(scheme))

@@ -11,8 +11,7 @@ import contextlib
 import secrets
 import string
 
-from .. import apopfile, crammd5, hashes
-from .. import mechanisms as of_login
+from .. import apopfile, crammd5, hashes, schemes
 
 SCHEMES = ("plain", "cram-md5", "scram-sha-256", "argon2id", "blf-crypt", "sha512-crypt", "sha256-crypt", "pbkdf2")
 
@@ -40,7 +39,7 @@ class UnavailableError(Exception):
 
 def mechanisms(scheme: str) -> tuple[str, ...]:
     """What a client can log in by if the password is stored by this scheme, by the names that people know."""
-    served = of_login.serves(scheme.upper().encode())
+    served = schemes.serves(scheme.upper().encode())
     return tuple(name for mechanism in served for name in _SHOWN[mechanism])
 
 

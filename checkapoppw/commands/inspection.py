@@ -5,7 +5,7 @@ import stat
 import time
 from typing import Any
 
-from .. import apopfile, dotqmail, mechanisms, settings, stages, users
+from .. import apopfile, dotqmail, mechanisms, schemes, settings, stages, users
 from ..errors import Deferred, LoginError
 from .children import Report, failure, text
 
@@ -85,8 +85,8 @@ def _judge(credentials: list[apopfile.Credential], report: Report) -> None:
     troubles, spent = [], 0.0
     for one in current:
         try:
-            spent = mechanisms.checked(one, spent)
-            served.update(mechanisms.serves(one.scheme))
+            spent = schemes.checked(one, spent)
+            served.update(schemes.serves(one.scheme))
         except Deferred as error:
             troubles.append(error)
     report["mechanisms"] = [name for name in settings.MECHANISMS if name in served]

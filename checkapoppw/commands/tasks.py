@@ -3,7 +3,7 @@
 import os
 from datetime import UTC, date, datetime
 
-from .. import apopfile, dotqmail, mechanisms
+from .. import apopfile, dotqmail, schemes
 from ..errors import Deferred, LoginError, Refused
 from . import entries, generate, hashing, listing, passwordfile, strength, talk
 from .place import Place
@@ -130,7 +130,7 @@ def labels(place: Place) -> list[str]:
 def verify(place: Place, from_stdin: bool) -> None:
     """Ask for a password, and say which of the file it is.
 
-    Raises NotOfThisFile; what mechanisms.holds() raises where none matches and one cannot be verified.
+    Raises NotOfThisFile; what schemes.holds() raises where none matches and one cannot be verified.
     """
     path, content = _content(place)
     talk.hint(f"Password file: {shown(path)}")
@@ -141,7 +141,7 @@ def verify(place: Place, from_stdin: bool) -> None:
     found, troubles = [], []
     for entry, credential in pairs:
         try:
-            if mechanisms.holds(credential, password):
+            if schemes.holds(credential, password):
                 found.append(entry)
         except Deferred as error:
             troubles.append(error)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw import apopfile, mechanisms
+from checkapoppw import apopfile
+from checkapoppw import schemes as of_login
 from checkapoppw.commands import hashing
 from tests import schemes
 from tests.conftest import UID
@@ -41,7 +42,7 @@ def line(scheme: bytes) -> bytes:
 
 def served(scheme: bytes, mechanism: str) -> bool:
     """Whether the table has a yes in this cell."""
-    return SERVING[mechanism] in mechanisms.serves(scheme or b"PLAIN")
+    return SERVING[mechanism] in of_login.serves(scheme or b"PLAIN")
 
 
 @pytest.fixture(scope="module")
@@ -137,4 +138,4 @@ def test_what_doveadm_prints_is_verified(scheme: bytes) -> None:
     password = "s\u00fc\u00df und sauer".encode()
     printed = subprocess.run(["doveadm", "pw", "-s", scheme, "-p", password], capture_output=True, check=True).stdout
     [credential] = apopfile.parse(printed)
-    assert mechanisms.holds(credential, password)
+    assert of_login.holds(credential, password)

@@ -9,7 +9,7 @@ import stat
 import time
 from collections.abc import Iterator
 
-from ... import apopfile, dotqmail, files, mechanisms
+from ... import apopfile, dotqmail, files, schemes
 from ...errors import LoginError
 from ..children import Report
 from ..refusal import quoted, remedy, shown
@@ -168,7 +168,7 @@ def _unverifiable(credentials: list[apopfile.Credential]) -> Iterator[tuple[apop
     spent = 0.0
     for one in credentials:
         try:
-            spent = mechanisms.checked(one, spent)
+            spent = schemes.checked(one, spent)
         except LoginError as error:
             yield one, error
 
