@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from .. import apopfile, dotqmail, mechanisms, schemes, settings, stages, users
-from ..errors import Deferred, LoginError
+from ..errors import LoginError
 from .children import Report, failure, text
 
 
@@ -81,14 +81,20 @@ def _judge(credentials: list[apopfile.Credential], report: Report) -> None:
     current = [one for one in credentials if not one.expired(now)]
     if not current:
         mechanisms.usable(credentials, mechanisms.Circumstances((), b"", now, 0, None))
-    served: set[str] = set()
-    troubles, spent = [], 0.0
-    for one in current:
-        try:
-            spent = schemes.checked(one, spent)
-            served.update(schemes.serves(one.scheme))
-        except Deferred as error:
-            troubles.append(error)
+    troubles = unverifiable(current)
+    wrong = [one for one, _ in troubles]
+    served = {name for one in current if one not in wrong for name in schemes.serves(one.scheme)}
     report["mechanisms"] = [name for name in settings.MECHANISMS if name in served]
     if not served:
-        raise troubles[0]
+        raise troubles[0][1]
+
+
+def unverifiable(credentials: list[apopfile.Credential]) -> list[tuple[apopfile.Credential, LoginError]]:
+    """Those of the credentials that a login could not verify if it had to try them all, each with the failure."""
+    spent, found = 0.0, []
+    for one in credentials:
+        try:
+            spent = schemes.checked(one, spent)
+        except LoginError as error:
+            found.append((one, error))
+    return found

@@ -9,9 +9,10 @@ import stat
 import time
 from collections.abc import Iterator
 
-from ... import apopfile, dotqmail, files, schemes
+from ... import apopfile, dotqmail, files
 from ...errors import LoginError
 from ..children import Report
+from ..inspection import unverifiable
 from ..refusal import quoted, remedy, shown
 from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
 
@@ -145,7 +146,7 @@ def _password_file(home: Home, name: bytes, schemes: dict[str, str]) -> Iterator
         return
     anew = _setting(home, name)
     current = [one for one in credentials if not one.expired(time.time())]
-    troubles = [*_unverifiable(current)]
+    troubles = unverifiable(current)
     schemes.update((shown(one.scheme), shown(path)) for one in current)
     if not credentials and not content and name != b".apop":
         yield Finding(NOTE, f"{shown(path)} is empty, which closes the address", f"to open it: {_setting(home, name)}")
@@ -161,16 +162,6 @@ def _password_file(home: Home, name: bytes, schemes: dict[str, str]) -> Iterator
             remedy(trouble) if one.label else anew,
         )
     yield from _suspicious(path, content.partition(b"\n")[0].removesuffix(b"\r"), anew)
-
-
-def _unverifiable(credentials: list[apopfile.Credential]) -> Iterator[tuple[apopfile.Credential, LoginError]]:
-    # As mechanisms.verify() would find out, with all of a file to be verified.
-    spent = 0.0
-    for one in credentials:
-        try:
-            spent = schemes.checked(one, spent)
-        except LoginError as error:
-            yield one, error
 
 
 def _unusable(home: Home, name: bytes, error: LoginError) -> Finding:
