@@ -13,13 +13,14 @@ export ROOT := $(value DESTDIR)
 .PHONY: help demo test test-servers bench lint install uninstall clean
 
 help:
-	@echo 'make demo       see it at work: passwords set, logins accepted and refused'
-	@echo 'make test       run all tests'
+	@echo 'make demo          see it at work: passwords set, logins accepted and refused'
+	@echo 'make test          run all tests'
 	@echo 'make test-servers  run the tests with real mail servers (as root, Debian 12)'
-	@echo 'make bench      what a login costs, as ratios'
-	@echo 'make lint       ruff, mypy and the manual pages'
-	@echo 'make install    [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
-	@echo 'make uninstall  [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
+	@echo 'make bench         what a login costs, as ratios'
+	@echo 'make lint          ruff, mypy and the manual pages'
+	@echo 'make install       [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
+	@echo 'make uninstall     [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
+	@echo 'make clean         remove what the others made here'
 
 demo: $(VENV)/.demo
 	@$(VENV)/bin/python -m examples.demo

@@ -59,8 +59,9 @@ def command() -> None:
 @click.option("--null", is_flag=True, help="Read addresses from standard input, each ended by a NUL.")
 @click.argument("addresses", metavar="[ADDRESS]...", nargs=-1)
 def explain(as_json: bool, null: bool, addresses: tuple[str, ...]) -> None:
-    """Show which rules an address follows, step by step, and what a login finds at its end.
+    """Show where an address goes, step by step.
 
+    That is, which rules it follows, and what a login finds at their end.
     The steps are those of a login; no password is asked for, and none is shown. Run by root, it looks at each
     account's files as that account.
 
@@ -96,7 +97,9 @@ def _batches(descriptor: int) -> Iterator[list[bytes]]:
 @click.option("--program", type=click.Path(), help="The checkapoppw to run, in the place of the one beside apopctl.")
 @click.argument("address")
 def check(from_stdin: bool, service: str | None, program: str | None, address: str) -> None:
-    """Ask for a password, and let checkapoppw itself check it: by PLAIN, by APOP and by CRAM-MD5.
+    """Try a password, and say what becomes of it.
+
+    It is asked for, and checkapoppw itself checks it: by PLAIN, by APOP and by CRAM-MD5.
 
     The settings are those of the environment, but for the log, the delay and the process that a challenge must name.
 
@@ -119,15 +122,16 @@ def check(from_stdin: bool, service: str | None, program: str | None, address: s
 @command.command()
 @_with_root
 @click.option("--run-file", "run_files", multiple=True, type=click.Path(exists=True, dir_okay=False),
-              help="A mail server's run script, to be looked at too.")
+              help="A mail server's run script, to be looked at too; more than one may be given.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option("--program", type=click.Path(), help="The checkapoppw to look at, if not the one beside apopctl.")
 @click.argument("addresses", metavar="[ADDRESS]...", nargs=-1)
 def doctor(run_files: tuple[str, ...], as_json: bool, program: str | None, addresses: tuple[str, ...]) -> None:
-    """Look over the installation, qmail's files and the accounts, and say what is wrong and what mends it.
+    """Say what is wrong, and what mends it.
 
-    Addresses come first, where some are named; all accounts are looked at in any case. Run by root, it looks at each
-    account's files as that account.
+    It looks over the installation, qmail's files and the accounts, and over run scripts that are named. Addresses
+    come first, where some are named; all accounts are looked at in any case. Run by root, it looks at each account's
+    files as that account.
 
     Exit status: 1 if there is an error, else 0.
     """

@@ -115,7 +115,7 @@ class Script:
             token = _TOKEN.match(text, at)
             if not token or not token.lastgroup:
                 raise ValueError
-            kind, shown, at = token.lastgroup, token.group(), token.end()
+            kind, found, at = token.lastgroup, token.group(), token.end()
             if kind == "comment" and word is not None:
                 kind = "bare"
             if kind in ("blank", "end", "redirect", "comment"):
@@ -127,12 +127,12 @@ class Script:
                         words.append(word)
                     word = None
                 if kind == "redirect":
-                    redirect = shown.rstrip("<>&|-")
+                    redirect = found.rstrip("<>&|-")
                 elif kind == "end" and (words or redirections):
                     yield words, redirections
                     words, redirections = [], []
                 continue
-            first, *others = self._value(kind, shown)
+            first, *others = self._value(kind, found)
             word = (word or "") + first
             for other in others:
                 words.append(word)
