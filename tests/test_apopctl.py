@@ -62,6 +62,11 @@ def test_explain_null(command: Path, host: Host, joe: Path, end: bytes) -> None:
     assert [record["login"] for record in records] == ["joe", "a b\n", "", "joe-\udcfe"]
 
 
+def test_explain_nothing(command: Path, host: Host) -> None:
+    """No address makes no line."""
+    assert run(command, host, "explain", "--null", "--json", data=b"").stdout == b""
+
+
 def test_explain_answers_at_once(command: Path, host: Host, joe: Path) -> None:
     """Who writes an address and waits has its record before the next one."""
     with subprocess.Popen(

@@ -16,6 +16,7 @@ from checkapoppw import dotqmail
 from checkapoppw.commands.children import Report
 from checkapoppw.commands.doctor import dialogue, homes, means
 from checkapoppw.commands.doctor.inhome import Home
+from checkapoppw.commands.passwordfile import LOCK
 from checkapoppw.commands.refusal import quoted
 
 from .conftest import SOURCE, UID
@@ -65,6 +66,12 @@ def test_warnings_are_no_errors(sound: Sound) -> None:
     sound.put(sound.homes["joe"] / ".apop~", b"tanstaaf\n")
     done = run(sound)
     assert (done.returncode, done.stdout.count("warning:"), "tanstaaf" in done.stdout) == (0, 1, False)
+
+
+def test_the_lock_of_apoppasswd(sound: Sound) -> None:
+    """What apoppasswd leaves beside a password file is no fault."""
+    sound.put(sound.homes["joe"] / LOCK, b"")
+    assert looked_over(sound) == []
 
 
 def test_misuse(sound: Sound) -> None:

@@ -57,6 +57,7 @@ def test_chain() -> None:
 @pytest.mark.parametrize(("text", "account"), [
     ("setuidgid vmail qmail-smtpd checkapoppw true", "vmail"),
     ("envuidgid vmail tcpserver -U 0 25 qmail-smtpd checkapoppw true", "vmail"),
+    ("setuidgid vmail tcpserver -U 0 25 qmail-smtpd checkapoppw true", "vmail"),
     ("envuidgid vmail tcpserver 0 25 qmail-smtpd checkapoppw true", None),
     ("chpst -u vmail:mail -m 9 qmail-smtpd checkapoppw true", "vmail"),
     ("tcpserver -u `id -u vmail` 0 25 qmail-smtpd checkapoppw true", "\0"),
@@ -99,6 +100,7 @@ def test_sudo_gives_a_new_environment() -> None:
     """What was exported, and the descriptors that sudo closes, do not reach the checker; what env sets does."""
     found = service("exec 5>&2\nexport A=1\nqmail-smtpd sudo -C 4 -n env B=2 /c/checkapoppw /bin/true")
     assert (found.environ, found.opened, found.forks) == ({"B": "2"}, set(), ["sudo"])
+    assert service("sudo -C 9 tcpserver 0 25 qmail-smtpd /c/checkapoppw /bin/true").forks == []
 
 
 def test_shell_before_the_checker() -> None:

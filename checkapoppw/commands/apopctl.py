@@ -40,7 +40,7 @@ def _root() -> bytes:
 
 
 def _print(lines: Iterable[str]) -> None:
-    click.echo("\n".join(lines), color=talk.colours())
+    click.echo("".join(f"{line}\n" for line in lines), color=talk.colours(), nl=False)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -18,8 +18,8 @@ from ..request import LIMIT
 from .refusal import Refusal, Trouble, shown
 
 # A login's extension never holds a dot, so that no login can reach names like these.
-_TEMPORARY = ".apop.tmp"
-_LOCK = ".apop.lock"
+TEMPORARY = ".apop.tmp"
+LOCK = ".apop.lock"
 _PATIENCE = 10.0  # seconds; a change takes some thousandths
 _AGAIN = 0.01  # seconds between two looks at the lock
 _DEADLY = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
@@ -105,7 +105,7 @@ def _lock(directory: int) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Where somebody has removed the file, the next one to come locks another.
-            if os.path.samestat(os.fstat(lock), os.stat(_LOCK, dir_fd=directory, follow_symlinks=False)):
+            if os.path.samestat(os.fstat(lock), os.stat(LOCK, dir_fd=directory, follow_symlinks=False)):
                 return lock
         except (BlockingIOError, FileNotFoundError):
             pass
@@ -122,13 +122,13 @@ def _lock_file(directory: int) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
     before = os.umask(0o077)
     try:
-        lock = os.open(_LOCK, flags, 0o600, dir_fd=directory)
+        lock = os.open(LOCK, flags, 0o600, dir_fd=directory)
     finally:
         os.umask(before)
     try:
         status = os.fstat(lock)
         if not files.is_regular(status.st_mode) or status.st_uid != os.geteuid():
-            raise Trouble(f"{_LOCK} is not a file of your own: move it away")
+            raise Trouble(f"{LOCK} is not a file of your own: move it away")
         os.fchmod(lock, 0o600)
     except BaseException:
         os.close(lock)
@@ -156,7 +156,7 @@ def _present(directory: int, name: bytes) -> tuple[bytes | None, list[bytes]]:
 
 
 def _replace(directory: int, name: bytes, content: bytes) -> None:
-    temporary = f"{_TEMPORARY}.{secrets.token_hex(8)}".encode()
+    temporary = f"{TEMPORARY}.{secrets.token_hex(8)}".encode()
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
     try:

@@ -171,7 +171,7 @@ class Reader:
             if letter == "u":
                 self.service.account = value
             elif letter == "U":
-                self.service.account = self._account_of_ids
+                self.service.account = self._account_of_ids or self.service.account
             elif letter == "x":
                 self.service.rules = True
 
@@ -188,7 +188,8 @@ class Reader:
         service.hidden.clear()
         service.rules = False
         service.opened = {number for number in service.opened if number < closed}
-        service.forks.append("sudo")
+        if service.server:
+            service.forks.append("sudo")
 
     def _spamdyke(self) -> None:
         service = self.service

@@ -13,6 +13,7 @@ from ... import apopfile, dotqmail, files
 from ...errors import LoginError
 from ..children import Report
 from ..inspection import unverifiable
+from ..passwordfile import LOCK, TEMPORARY
 from ..refusal import quoted, remedy, shown
 from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
 
@@ -57,7 +58,7 @@ class Home:
 def look_over(home: Home) -> Report:
     """What stands in a home; to be called as its account.  Raises what dotqmail.enter_home() raises."""
     names = _names(home)
-    ours = [name for name in names if _OURS.match(name)]
+    ours = [name for name in names if _OURS.match(name) and name != os.fsencode(LOCK)]
     report: Report = {"findings": []}
     if not ours and not home.assigned:
         return report
@@ -219,7 +220,7 @@ def _out_of_reach(home: Home, name: bytes) -> Iterator[Finding]:
     path = home.path + b"/" + name
     suffix = name.removeprefix(b".apop")
     folded = dotqmail.suffix(b"", suffix)
-    if name.startswith(b".apop.tmp."):
+    if name.startswith(os.fsencode(TEMPORARY) + b"."):
         yield Finding(WARNING, f"{shown(path)} is left over from an apoppasswd that was interrupted, and holds a "
                       "password", f"rm {quoted(path)}")
     elif _COPY.search(name):
