@@ -11,7 +11,7 @@ _SMTP_PORTS = (b"25", b"465", b"587")
 _PORTS = dict.fromkeys(_SMTP_PORTS, b"smtp") | {b"110": b"pop3", b"995": b"pop3", b"143": b"imap", b"993": b"imap"}
 _SERVICES = {b"smtp": b"smtp", b"submission": b"smtp", b"pop3": b"pop3", b"imap": b"imap"}
 
-_LOCAL_PORTS = (b"TCPLOCALPORT", b"TCP6LOCALPORT", b"SSLLOCALPORT")
+LOCAL_PORTS = (b"TCPLOCALPORT", b"TCP6LOCALPORT", b"SSLLOCALPORT")
 # What the log shows of them, by its fields.  Of several names the first one that is set counts: those of the program
 # nearest to us, which alone may know of a proxy, stand before those of a super-server.
 # TCP: tcp-environ(5) of tcpserver, tcpsvd, s6-tcpserver, tcp-env; couriertcpd(8), GNU inetd --environment, Dovecot.
@@ -22,7 +22,7 @@ LOGGED = (
     ("smtpauthmethod", (b"SMTPAUTHMETHOD",)),
     ("auth", (b"AUTH",)),
     ("service", (b"SERVICE",)),
-    ("port", _LOCAL_PORTS),
+    ("port", LOCAL_PORTS),
     ("remote", (b"TCPREMOTEIP", b"TCP6REMOTEIP", b"SSLREMOTEIP", b"REMOTE_ADDR", b"REMOTEIP", b"REMOTE_HOST")),
     ("remoteport", (b"TCPREMOTEPORT", b"TCP6REMOTEPORT", b"SSLREMOTEPORT", b"REMOTE_PORT", b"REMOTEPORT")),
 )
@@ -44,7 +44,7 @@ def narrowed(mechanisms: tuple[str, ...], environ: dict[bytes, bytes]) -> tuple[
     """
     method = _SMTP_METHODS.get(environ.get(b"SMTPAUTHMETHOD", b""))
     pop = _POP_METHODS.get(environ.get(b"AUTH", b""))
-    smtp = _first(environ, _LOCAL_PORTS) in _SMTP_PORTS
+    smtp = _first(environ, LOCAL_PORTS) in _SMTP_PORTS
     return tuple(
         name for name in mechanisms
         if method in (None, name) and pop in (None, name) and not (smtp and name == "apop")
@@ -53,7 +53,7 @@ def narrowed(mechanisms: tuple[str, ...], environ: dict[bytes, bytes]) -> tuple[
 
 def service(environ: dict[bytes, bytes]) -> bytes:
     """`smtp`, `pop3` or `imap`, by the caller's port or else by what it calls its service; empty where none tells."""
-    found = _PORTS.get(_first(environ, _LOCAL_PORTS), b"")
+    found = _PORTS.get(_first(environ, LOCAL_PORTS), b"")
     for name in (b"SERVICE", b"AUTH_SERVICE", b"AUTH_PROTOCOL"):
         found = found or _SERVICES.get(environ.get(name, b""), b"")
     return found

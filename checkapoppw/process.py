@@ -84,7 +84,8 @@ def become(account: Account) -> None:
     """
     own = posix.geteuid()
     if own and own != account.uid:
-        raise Deferred("not-root", f"start checkapoppw as root: uid {own} cannot become uid {account.uid}")
+        why = f"uid {own} cannot become uid {account.uid}"
+        raise Deferred("not-root", f"start checkapoppw as root, under qmail-smtpd by sudo: {why}")
     gid = posix.getegid() if own else account.gid
     try:
         if not own:

@@ -60,7 +60,7 @@ def tried(
 def unserved(mechanism: str, credentials: "list[Credential]") -> Refused:
     """The refusal of a mechanism that none of the credentials can serve."""
     served = " ".join(name for name in _ALL if any(name in serves(one.scheme) for one in credentials))
-    return Refused("mechanism-unserved", f"use {served}, or for {mechanism} set another password with apoppasswd")
+    return Refused("mechanism-unserved", f"use {served}, or for {mechanism} run apoppasswd --scheme plain")
 
 
 def holds(credential: "Credential", password: bytes) -> bool:

@@ -67,7 +67,7 @@ def test_the_table(host: Host, joe: Path, scheme: bytes, mechanism: str) -> None
     else:
         reason = "mechanism-unserved"
         assert (login.code, login.logged["reason"]) == (1, reason)
-        assert f'or for {mechanism} set another password with apoppasswd"' in login.log
+        assert f'or for {mechanism} run apoppasswd --scheme plain"' in login.log
         assert 'remedy="use plain' in login.log
     login = host.login(request(mechanism, b"tanstaaF"), environ=environ)
     assert (login.code, login.logged["reason"], login.output, login.errors) == (1, reason, b"", b"")

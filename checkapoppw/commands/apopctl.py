@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .. import __version__
+from .. import __version__, hints
 from . import talk, trial
 from .doctor.findings import ERROR
 from .doctor.rounds import findings
@@ -107,7 +107,11 @@ def check(from_stdin: bool, service: str | None, program: str | None, address: s
     """
     path = program or trial.beside()
     password = talk.password(("Password: ",), from_stdin)
-    environ = {**os.environb, b"QMAIL_ROOT": _root()} | ({b"SERVICE": service.encode()} if service else {})
+    environ = {**os.environb, b"QMAIL_ROOT": _root()}
+    if service:
+        # The port of the administrator's own connection would count for more.
+        environ = {name: value for name, value in environ.items() if name not in hints.LOCAL_PORTS}
+        environ[b"SERVICE"] = service.encode()
     verdicts = [trial.attempt(path, name, os.fsencode(address), password, environ) for name in trial.MECHANISMS]
     for verdict in verdicts:
         result = click.style(verdict.fields.get("result", "failed"), fg=_COLOURS.get(verdict.code, "red"))
@@ -116,6 +120,8 @@ def check(from_stdin: bool, service: str | None, program: str | None, address: s
         if verdict.fields["remedy"]:
             _print([f"{'':<9} {verdict.fields['remedy']}"])
     codes = {verdict.code for verdict in verdicts}
+    if 0 not in codes and not service:
+        talk.hint("A password with for= in the file counts only with --service.")
     click.get_current_context().exit(0 if 0 in codes else 1 if codes == {1} else 111)
 
 

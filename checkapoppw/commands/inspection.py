@@ -74,7 +74,8 @@ def _judge(credentials: list[apopfile.Credential], report: Report) -> None:
     # Whatever the service: which one it will be is not known.
     now = time.time()
     report["credentials"] = [
-        {"scheme": text(one.scheme), "label": text(one.label), "expires": text(one.expires),
+        {"scheme": text(one.scheme), "label": text(one.label) or None,
+         "expires": text(one.expires) or None,
          "for": None if one.services is None else [*map(text, one.services)], "expired": one.expired(now)}
         for one in credentials
     ]

@@ -40,7 +40,8 @@ def program(service: Service, where: str, around: Surroundings, account: users.A
     behind = service.program[0] if service.program else None
     if behind and UNKNOWN not in behind and shutil.which(behind, path="/bin:/usr/bin") is None:
         yield Finding(ERROR, f"{where}: {said(behind)}, which follows checkapoppw, cannot be run: every login is "
-                      "deferred (exec-failed)", "name a program that is there, like /bin/true for qmail-smtpd")
+                      "deferred (exec-failed)", "name a program that is there, "
+                      + ("like /bin/true" if service.kind == "smtp" else "qmail-pop3d by its whole path"))
     yield from _limits(service, where, checker, around, account)
 
 
