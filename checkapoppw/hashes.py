@@ -26,6 +26,8 @@ _LONGEST_BCRYPT = 72  # bytes; bcrypt looks at no more, and newer libraries take
 # of 500 bytes, since the client chooses it: SHA-crypt in passlib's pure Python, which takes a third of that with 8
 # bytes; PBKDF2 by OpenSSL; bcrypt for each of its 2**cost rounds; Argon2 for each KiB, in each pass.
 _SHA512_CRYPT, _SHA256_CRYPT, _PBKDF2, _BCRYPT, _ARGON2 = 3.5, 1.8, 0.5, 75, 1.7
+# A thread of Argon2: with several lanes, each of the four slices of a pass starts one for each lane.
+_THREAD = 60
 _LEAST = 1000  # for any check, so that many cheap ones count too
 
 _DIGITS = b"0123456789"
@@ -140,7 +142,10 @@ def _argon2id(value: bytes) -> float:
     sizes = [len(_base64(text + b"=" * (-len(text) % 4))) for text in (salt, digest)]
     if b"=" in salt + digest or memory < 8 * lanes or not 8 <= sizes[0] <= 64 or not 16 <= sizes[1] <= 64:
         raise ValueError("no Argon2id")
-    return LIMIT if memory > _MOST_MEMORY or lanes > _MOST_LANES else _ARGON2 * memory * passes
+    if memory > _MOST_MEMORY or lanes > _MOST_LANES:
+        return LIMIT
+    threads = 4 * lanes if lanes > 1 else 0
+    return passes * (_ARGON2 * memory + _THREAD * threads)
 
 
 def _parts(value: bytes, count: int) -> list[bytes]:
