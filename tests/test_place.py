@@ -82,6 +82,7 @@ def test_addresses_of_commands(
     (["x@virtual.domain", "-e", "x"], 2, b"takes the place of -e and -d"),
     (["x@virtual.domain", "-d", "."], 2, b"takes the place of -e and -d"),
     (["secret"], 2, b"an ADDRESS holds an @"),
+    ([""], 2, b"an ADDRESS holds an @"),
 ])
 def test_addresses_that_are_refused(
     host: Host, joe: Path, command: str, domains: dict[str, str], words: list[str], code: int, said: bytes

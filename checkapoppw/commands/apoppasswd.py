@@ -52,7 +52,7 @@ def _where(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _place(ext: str | None, directory: str | None, address: str | None) -> Place:
-    if not address:
+    if address is None:
         return by_options(*(None if text is None else os.fsencode(text) for text in (ext, directory)))
     if "@" not in address:  # it may be a password, and is not repeated
         raise click.UsageError("an ADDRESS holds an @, a command comes first, and a password is never an argument")
