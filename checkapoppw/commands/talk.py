@@ -15,8 +15,11 @@ _LONGEST_LINE = 4096
 
 def say(text: str, error: bool = False) -> None:
     """Print a line.  Nobody listening does not change what is done, nor what the exit code says of it."""
+    stream = sys.stderr if error else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        click.echo(text, err=error, color=colours())
+        # What the locale cannot show is escaped: it may be a name in an answer to what is already done.
+        click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=error, color=colours())
     except OSError:
         pass
 
