@@ -10,6 +10,8 @@ from .errors import Deferred, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .apopfile import Credential
     from .errors import LoginError
     from .request import Request
@@ -84,23 +86,32 @@ def checked(one: "Credential", spent: float) -> float:
         return spent
     name = one.label or one.scheme
     if not serves(one.scheme):
-        raise Deferred("unknown-scheme", "set the password anew with apoppasswd: unknown scheme %s", one.scheme)
+        # Not which one: it may be a password that begins so.
+        raise Deferred("unknown-scheme", "set it anew with apoppasswd; a password that begins with {x} needs {PLAIN}")
+    module = _module(one)
+    try:
+        if one.scheme == b"CRAM-MD5":
+            module.parsed(one.value)
+            return spent  # a whole file of these takes a quarter of a second
+        spent += module.cost(one.scheme, one.value)
+    except ValueError:
+        raise Deferred("file-malformed", "set %s anew with apoppasswd: its value is no %s", name, one.scheme) from None
+    if spent > module.LIMIT:
+        raise Deferred("scheme-cost", "set %s anew with apoppasswd: verifying it takes too long", name)
+    return spent
+
+
+def _module(one: "Credential") -> "Any":
+    # What knows the scheme.  Loaded as the account, like this module.
     try:
         if one.scheme == b"CRAM-MD5":
             from . import crammd5
 
-            crammd5.parsed(one.value)
-            return spent  # a whole file of these takes a quarter of a second
+            return crammd5
         from . import hashes
-
-        spent += hashes.cost(one.scheme, one.value)
-    except ValueError:
-        raise Deferred("file-malformed", "set %s anew with apoppasswd: its value is no %s", name, one.scheme) from None
     except Exception:
         raise _unavailable(one) from None
-    if spent > hashes.LIMIT:
-        raise Deferred("scheme-cost", "set %s anew with apoppasswd: verifying it takes too long", name)
-    return spent
+    return hashes
 
 
 def proves(mechanism: str, one: "Credential", response: bytes, challenge: bytes = b"") -> bool:
@@ -109,18 +120,14 @@ def proves(mechanism: str, one: "Credential", response: bytes, challenge: bytes 
     one: with another scheme than clear text; mechanism: one that this scheme serves, but for SCRAM
     Raises Deferred (scheme-unavailable).
     """
+    module = _module(one)
     try:
-        # Loaded as the account, like this module.
         if one.scheme == b"CRAM-MD5":
-            from . import crammd5
-
-            stored = crammd5.parsed(one.value)
+            stored = module.parsed(one.value)
             if mechanism == "plain":
-                return same(crammd5.states(response), stored)
-            return same(response, crammd5.digest(stored, challenge))
-        from . import hashes
-
-        return hashes.matches(one.scheme, one.value, response)
+                return same(module.states(response), stored)
+            return same(response, module.digest(stored, challenge))
+        return bool(module.matches(one.scheme, one.value, response))
     except Exception:
         raise _unavailable(one) from None
 

@@ -286,14 +286,17 @@ def test_warnings(host: Host, joe: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize("options", [
-    ["secret"], ["-x"], ["-e"], ["--stdin=x"], ["--scheme", "rot13"],
+    ["secret"], ["joe@primary.domain", "secret"], ["list", "joe@primary.domain", "secret"],
+    ["-x"], ["-e"], ["--stdin=x"], ["--scheme", "rot13"],
     # A command comes first, and never to another file than what is before it says.
     ["-d", ".", "list"], ["-e", "x", "revoke", "phone"], ["joe@primary.domain", "list"],
     ["-d", ".", "a@b", "revoke", "phone"],
 ])
 def test_usage(host: Host, joe: Path, command: str, options: list[str]) -> None:
-    """Anything else on the command line, a password above all, is a misuse."""
-    assert stdin(command, joe, b"new\n", *options).returncode == 2
+    """Anything else on the command line, a password above all, is a misuse, and a password is not repeated."""
+    done = stdin(command, joe, b"new\n", *options)
+    assert done.returncode == 2
+    assert b"secret" not in done.stdout + done.stderr
     assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
 
 

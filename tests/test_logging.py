@@ -100,3 +100,11 @@ def test_remedies_say_what_to_run(host: Host, joe: Path) -> None:
     """The log line of an unsafe file holds the command that mends it."""
     (joe / ".apop").chmod(0o644)
     assert f'remedy="chmod 600 {joe}/.apop"' in host.login(RIGHT).log
+
+
+def test_a_password_that_looks_like_a_scheme_stays_out_of_the_log(host: Host, joe: Path) -> None:
+    """What stands in braces where no scheme is known may be a part of the password."""
+    host.put(joe / ".apop", b"{hunter2}rest\n")
+    log = host.login(RIGHT).log
+    assert "reason=unknown-scheme" in log
+    assert "hunter2" not in log.lower()

@@ -27,6 +27,8 @@ def _status(command: click.Command, name: str) -> int:
     try:
         status = command.main(prog_name=name, standalone_mode=False)
     except click.ClickException as error:
+        if error.message.startswith("Got unexpected extra argument"):
+            error = click.UsageError("too many words")  # one of them may be a password, and is not repeated
         error.show()
         return error.exit_code
     except SystemExit as error:  # click's own: a shell was answered, or nobody reads what is printed
