@@ -63,7 +63,9 @@ class Passwd:
         user, home, shell = (
             text.encode(encoding, "surrogateescape") for text in (entry.pw_name, entry.pw_dir, entry.pw_shell)
         )
-        return Account(user, entry.pw_uid, entry.pw_gid, home, b"", b"", shell or _SHELL, "getpw")
+        # The pwd module makes -1 of 4294967295.
+        uid, gid = entry.pw_uid & _NO_ID, entry.pw_gid & _NO_ID
+        return Account(user, uid, gid, home, b"", b"", shell or _SHELL, "getpw")
 
     def owner(self, home: bytes) -> int:
         """The uid that a directory belongs to.  Raises OSError."""

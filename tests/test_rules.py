@@ -59,6 +59,18 @@ def test_me_in_the_place_of_locals(qmail: Path) -> None:
     assert notes == [b"control/me line 1: Mail.Example"]
 
 
+@pytest.mark.parametrize(("content", "name"), [
+    (b"", b""), (b"\nmail.example\n", b""), (b"#Mail\n", b"#Mail"), (b"\0b\n", b"b"), (b"a\0b\n", b"b"),
+])
+def test_odd_names_in_me(qmail: Path, content: bytes, name: bytes) -> None:
+    """control/me is one line, which may be empty, begin with `#' or hold NULs: all of that names local domains."""
+    (qmail / "control" / "locals").unlink()
+    (qmail / "control" / "me").write_bytes(content)
+    notes = rules.Notes()
+    assert control.rewrite(b"joe@" + name, rules.domains(notes)) == b"joe"
+    assert notes == [b"control/me line 1: " + name]
+
+
 _LINES = st.lists(st.text("ab.:@%# \t\0\n", max_size=9).map(str.encode)).map(b"\n".join)
 
 
@@ -67,7 +79,8 @@ def test_the_same_as_a_login(local: bytes, percenthack: bytes, virtual: bytes, a
     """With any control files, an address goes where it goes without notes."""
     notes = rules.Notes()
     noting = control.Domains(
-        rules._Names("locals", local, notes), rules._Names("percenthack", percenthack, notes),
+        rules._Names("locals", rules.numbered(local), notes),
+        rules._Names("percenthack", rules.numbered(percenthack), notes),
         rules._Virtual(virtual, notes),
     )
     plain = control.Domains(

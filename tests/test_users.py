@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,14 @@ def test_passwd_of_this_machine() -> None:
     assert (root.uid, root.source) == (0, "getpw")
     assert users.Passwd().account(b"\xff\xfe no such user") is None
     assert users.Passwd().owner(root.home) == os.stat(root.home).st_uid
+
+
+def test_passwd_ids_that_the_kernel_reserves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id of 4294967295, which the pwd module gives as -1, is that, and so nobody's that may log in."""
+    entry = pwd.struct_passwd(("joe", "x", -1, -1, "", "/home/joe", ""))
+    monkeypatch.setattr(pwd, "getpwnam", lambda _: entry)
+    account = users.Passwd().account(b"joe")
+    assert account is not None
+    assert (account.uid, account.gid) == (2**32 - 1, 2**32 - 1)
+    with pytest.raises(Deferred, match="bad-id"):
+        users.permitted(account)

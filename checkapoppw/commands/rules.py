@@ -14,10 +14,10 @@ class Notes(list[bytes]):
 class _Names(set[bytes]):
     # A set of domains that notes each one that is found in it.
 
-    def __init__(self, name: str, content: bytes, notes: Notes) -> None:
+    def __init__(self, name: str, numbered_entries: list[tuple[int, bytes]], notes: Notes) -> None:
         self._name = f"control/{name}"
         self._notes = notes
-        self._lines = {entry.lower(): (number, entry) for number, entry in numbered(content)}
+        self._lines = {entry.lower(): (number, entry) for number, entry in numbered_entries}
         super().__init__(self._lines)
 
     def __contains__(self, domain: object) -> bool:
@@ -52,13 +52,15 @@ def numbered(content: bytes) -> list[tuple[int, bytes]]:
 
 def domains(notes: Notes) -> control.Domains:
     """What control.domains() reads, with notes of what is found in it.  Raises as that does."""
-    known = control.domains()
+    control.domains()  # for what it raises
     content = control.read(b"locals")
-    names = _Names("locals", content or b"", notes)
-    if content is None:
-        names = _Names("me", control.first_line(control.read(b"me") or b""), notes)
-        names.update(known.locals)
-    percenthack = _Names("percenthack", control.read(b"percenthack") or b"", notes)
+    if content is not None:
+        names = _Names("locals", numbered(content), notes)
+    else:
+        # A file of one line: it may be empty, and `#' is not special in it.
+        me = control.first_line(control.read(b"me") or b"")
+        names = _Names("me", [(1, name) for name in me.split(b"\0")], notes)
+    percenthack = _Names("percenthack", numbered(control.read(b"percenthack") or b""), notes)
     return control.Domains(names, percenthack, _Virtual(control.read(b"virtualdomains") or b"", notes))
 
 
