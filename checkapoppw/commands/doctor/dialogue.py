@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 
 from ... import users
+from .installation import ids
 
 HOST_FIRST, CHECKER_FIRST = "host", "checker"
 _SECONDS = 15  # fehcom's sleeps 5 before its 535
@@ -28,11 +29,10 @@ def ask(server: str, environ: Mapping[str, str], account: users.Account | None) 
     account: whose ids it gets, if not ours
     Nothing is sent to it but EHLO, one login that nobody has, and QUIT.
     """
-    ids = {} if account is None or os.geteuid() else {"user": account.uid, "group": account.gid, "extra_groups": []}
     try:
         child = subprocess.Popen(
             [server, "/bin/false", "/bin/true"], env={**_CLIENT, **environ}, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/", **ids,  # type: ignore[call-overload]
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/", **ids(account),  # type: ignore[call-overload]
         )
     except (OSError, subprocess.SubprocessError):
         return None, []

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ... import users
 from ..refusal import quoted, shown
+from .commandline import NAME
 from .findings import ERROR, WARNING, Finding
 
-NAME = "checkapoppw"
 _FLAGS = b"-ISXutf8"
 _LIBRARY = re.compile(rb"sys\.path\.insert\(0, (b'.*'|b\".*\")\.decode")
 _INSTALL = "run make install in the source directory (README.auth-ext, section 2)"
@@ -154,9 +154,6 @@ def start(program: str, memory: Mapping[str, int] | None = None, account: users.
     memory: limits by softlimit's letters, in bytes; account: whose ids it gets, if not ours
     Raises nothing: what cannot be started has the exit code 127.
     """
-    ids = {} if account is None or os.geteuid() else {
-        "user": account.uid, "group": account.gid, "extra_groups": [],
-    }
 
     def confine() -> None:
         for letter, limit in (memory or {}).items():
@@ -168,11 +165,18 @@ def start(program: str, memory: Mapping[str, int] | None = None, account: users.
         done = subprocess.run(
             [program], env={"CHECKAPOPPW_LOG": "off", "CHECKAPOPPW_FAIL_DELAY": "0", "PATH": os.defpath}, cwd="/",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=_SECONDS,
-            preexec_fn=confine, **ids,  # type: ignore[call-overload]
+            preexec_fn=confine, **ids(account),  # type: ignore[call-overload]
         )
     except (OSError, subprocess.SubprocessError) as error:
         return 127, str(error).encode()
     return done.returncode, done.stdout
+
+
+def ids(account: users.Account | None) -> dict[str, object]:
+    """What makes subprocess start a program with an account's ids, where we are root; with ours for None."""
+    if account is None or os.geteuid():
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
 def namesakes(program: str, path: str) -> Iterator[Finding]:
