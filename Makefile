@@ -47,11 +47,11 @@ lint: $(VENV)/.test
 
 install: $(VENV)/.pip
 	@"$$WITH" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'PYTHON must be 3.11 or later'; exit 1; }
-	@"$$WITH" -B -X no_debug_ranges -m checkapoppw.commands.install install --prefix "$$INTO" --root "$$ROOT" \
+	@"$$WITH" -B -X no_debug_ranges packaging/install.py install --prefix "$$INTO" --root "$$ROOT" \
 		--python "$$WITH" --pip $(VENV)/bin/python
 
 uninstall:
-	@"$$WITH" -B -m checkapoppw.commands.install uninstall --prefix "$$INTO" --root "$$ROOT"
+	@"$$WITH" -B packaging/install.py uninstall --prefix "$$INTO" --root "$$ROOT"
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

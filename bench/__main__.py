@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from checkapoppw.commands import hashing
+from checkapoppw.commands.passwords import newhash
 from tests.host import Host, install, interpreter
 
 RUNS = 400
@@ -168,7 +168,7 @@ def checkpw(bench: Bench) -> Callable[[], float] | None:
 
 def refusals(bench: Bench) -> None:
     """Print how the time of a refusal, with the default fail delay, compares for its reasons."""
-    wrong = {f"wrong password, {scheme}": hashing.stored(scheme, SECRET) for scheme in hashing.SCHEMES}
+    wrong = {f"wrong password, {scheme}": newhash.stored(scheme, SECRET) for scheme in newhash.SCHEMES}
     hosts = {name: (bench.with_file(f"refusal{number}", line), 1) for number, (name, line) in enumerate(wrong.items())}
     reference = bench.login(hosts["wrong password, plain"][0], refused, 1, "")
     hosts["no file"] = (bench.with_file("absent", None), 1)
@@ -204,7 +204,7 @@ def report(bench: Bench) -> None:
         return bench.run(bench.bare, {"PATH": "/bin:/usr/bin"})
 
     print(f"{' '.join(bench.bare)}: {1000 * statistics.median(bare() for _ in range(RUNS)):.1f} ms")
-    states = bench.with_file("states", hashing.stored("cram-md5", SECRET))
+    states = bench.with_file("states", newhash.stored("cram-md5", SECRET))
     logins: dict[str, tuple[Host, Login, int]] = {
         "accepted PLAIN": (bench.few, plain, 0), "accepted CRAM-MD5": (bench.few, cram, 0),
         "accepted APOP": (bench.few, apop, 0), "refused PLAIN": (bench.few, refused, 1),

@@ -78,12 +78,12 @@ def _password(
 ) -> bytes:
     # The first one that the mechanism can use, in Dovecot's own notation.  Any mechanism that is not known here needs
     # the password itself.
-    around = stages.circumstances(environ, settings)
+    context = stages.context(environ, settings)
     mechanism = _CHALLENGED.get(environ.get(b"AUTH_MECH", b"").upper(), "plain")
     entry["mechanism"] = mechanism
-    if mechanism not in around.mechanisms:
+    if mechanism not in context.mechanisms:
         raise mechanisms.refusal("mechanism-off")
-    usable, trouble = mechanisms.usable(credentials, around), None
+    usable, trouble = mechanisms.usable(credentials, context), None
     for one in usable:
         if one.secret is not None:
             return b"{PLAIN}" + one.secret
@@ -127,7 +127,7 @@ def mail_location(home: bytes, maildir: bytes) -> bytes:
 def as_account(account: Account, delivery: bytes | None) -> tuple[bytes, bytes, bytes | None]:
     """The path and the content of the account's password file, and the maildir, read by a child that becomes it.
 
-    Raises what process.become() and stages.belongings() raise, and Deferred (child-failed).
+    Raises what process.become() and stages.password_file() raise, and Deferred (child-failed).
     """
     reader, writer = posix.pipe()
     child = posix.fork()
@@ -150,7 +150,7 @@ def _answer(account: Account, delivery: bytes | None) -> bytes:
     # A NUL ends each part but the last one: a file's content may hold some.
     try:
         process.become(account)
-        path, content, maildir = stages.belongings(account, delivery, {})
+        path, content, maildir = stages.password_file(account, delivery, {})
     except LoginError as error:
         return b"\0".join([b"%d" % error.code, error.reason.encode(), error.remedy.encode(), *error.names])
     return b"\0".join([b"0", path, maildir or b"", content])

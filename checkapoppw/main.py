@@ -57,7 +57,7 @@ def login(argv: list[str], settings: Settings, log: Log, entry: "Entry") -> dict
     lc_ctype = process.inherited_lc_ctype(environ)
     account, delivery = stages.identify(asked.login, settings, entry)
     process.become(account)
-    _, content, maildir = stages.belongings(account, delivery, entry)
+    _, content, maildir = stages.password_file(account, delivery, entry)
     stages.prove(asked, apopfile.parse(content), environ, settings, entry)
     return process.environment(environ, account, maildir, lc_ctype)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 64  # bytes; MD5's block, B in RFC 2104 section 2
 
-class Circumstances:
+class Context:
     """What a response is judged by besides the secret.
 
     mechanisms: those that are permitted
@@ -42,7 +42,7 @@ class Circumstances:
         self.parent = parent
 
 
-def attempts(request: "Request", around: Circumstances) -> tuple[list[str], str]:
+def attempts(request: "Request", context: Context) -> tuple[list[str], str]:
     """The mechanisms that the response may be tried as, in order, and, where one is ruled out, the reason.
 
     A challenge in the first place leaves no other reading: what is with it is never tried as a password.
@@ -51,31 +51,31 @@ def attempts(request: "Request", around: Circumstances) -> tuple[list[str], str]
     if request.challenge is not None:
         # No caller writes APOP with the challenge first.
         digests = ("cram-md5",) if request.order == "cr" else ("cram-md5", "apop")
-        tries = [name for name in digests if name in around.mechanisms]
-        why = _unfit(request.challenge, around) if tries else "mechanism-off"
+        tries = [name for name in digests if name in context.mechanisms]
+        why = _unfit(request.challenge, context) if tries else "mechanism-off"
         if why:
             tries = []
     if request.order != "cr":
-        if "plain" in around.mechanisms:
+        if "plain" in context.mechanisms:
             tries.append("plain")
         elif not tries:
             why = why or "mechanism-off"
     return tries, why
 
 
-def _unfit(challenge: bytes, around: Circumstances) -> str:
+def _unfit(challenge: bytes, context: Context) -> str:
     # Against replay: a remote client can pass off a pair that it once captured as one of this session, with a NUL in
     # an AUTH LOGIN answer, and a challenge of the future is as forged as one of the past.
-    if around.parent is not None and fd3.challenge_pid(challenge) != b"%d" % around.parent:
+    if context.parent is not None and fd3.challenge_pid(challenge) != b"%d" % context.parent:
         return "foreign-challenge"
-    if around.max_age:
+    if context.max_age:
         made = fd3.challenge_time(challenge)
-        if made is None or abs(int(around.now) - made) > around.max_age:
+        if made is None or abs(int(context.now) - made) > context.max_age:
             return "stale-challenge"
     return ""
 
 
-def verify(request: "Request", credentials: "list[Credential]", around: Circumstances) -> "tuple[str, Credential]":
+def verify(request: "Request", credentials: "list[Credential]", context: Context) -> "tuple[str, Credential]":
     """The mechanism and the credential by which the response opens the address.
 
     Every credential that counts is tried, also behind one that matches, so that the time tells nothing.
@@ -84,10 +84,10 @@ def verify(request: "Request", credentials: "list[Credential]", around: Circumst
     mechanism-unserved, stale-challenge, foreign-challenge; Deferred, if none matches and one cannot be verified:
     unknown-scheme, file-malformed, scheme-cost, scheme-unavailable.
     """
-    tries, why = attempts(request, around)
+    tries, why = attempts(request, context)
     if not tries:
         raise refusal(why)
-    those = usable(credentials, around)
+    those = usable(credentials, context)
     opened = [
         (name, one) for one in those if one.secret is not None for name in tries if matches(name, request, one.secret)
     ]
@@ -114,12 +114,12 @@ def matches(mechanism: str, request: "Request", secret: bytes) -> bool:
     return same(request.response, apop(challenge, secret) if mechanism == "apop" else cram_md5(challenge, secret))
 
 
-def usable(credentials: "list[Credential]", around: Circumstances) -> "list[Credential]":
+def usable(credentials: "list[Credential]", context: Context) -> "list[Credential]":
     """The credentials that count now, and for this service.  Raises Refused: no-password, expired, other-service."""
     if not credentials:
         raise Refused("no-password", "set one with apoppasswd")
-    current = [one for one in credentials if not one.expired(around.now)]
-    serving = [one for one in current if one.serves(around.service)]
+    current = [one for one in credentials if not one.expired(context.now)]
+    serving = [one for one in current if one.serves(context.service)]
     if not serving:
         raise Refused("other-service" if current else "expired", "set another password with apoppasswd")
     return serving

@@ -58,7 +58,7 @@ def identify(login: bytes, settings: "Settings", entry: "Entry") -> tuple[users.
     return account, None if account.is_extension else control.default_delivery()
 
 
-def belongings(account: users.Account, delivery: bytes | None, entry: "Entry") -> tuple[bytes, bytes, bytes | None]:
+def password_file(account: users.Account, delivery: bytes | None, entry: "Entry") -> tuple[bytes, bytes, bytes | None]:
     """The path and the content of the password file, and the address's maildir or None; to be called as the account.
 
     delivery: the default delivery instruction
@@ -71,11 +71,11 @@ def belongings(account: users.Account, delivery: bytes | None, entry: "Entry") -
     return path, content, dotqmail.maildir(account.dash, account.ext, delivery)
 
 
-def circumstances(environ: dict[bytes, bytes], settings: "Settings") -> mechanisms.Circumstances:
+def context(environ: dict[bytes, bytes], settings: "Settings") -> mechanisms.Context:
     """What a response is judged by, besides the secret."""
     parent = posix.getppid() if settings.strict_pid else None
     permitted = hints.narrowed(settings.mechanisms, environ)
-    return mechanisms.Circumstances(permitted, hints.service(environ), time.time(), settings.max_age, parent)
+    return mechanisms.Context(permitted, hints.service(environ), time.time(), settings.max_age, parent)
 
 
 def prove(
@@ -83,5 +83,5 @@ def prove(
     entry: "Entry",
 ) -> None:
     """Let the response prove the password.  Raises what mechanisms.verify() raises."""
-    mechanism, credential = mechanisms.verify(asked, credentials, circumstances(environ, settings))
+    mechanism, credential = mechanisms.verify(asked, credentials, context(environ, settings))
     entry.update(mechanism=mechanism, credential=credential.label)

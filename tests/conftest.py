@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw.commands.doctor import installation, means
+from checkapoppw.commands.doctor import installation, resources
 from checkapoppw.commands.doctor.findings import Finding
 
 from .host import Host, install
@@ -89,7 +89,7 @@ def sound(
     monkeypatch.setattr(
         installation, "examine", lambda path: faults_of_program if path == str(program) else examine(path))
     monkeypatch.setattr(installation, "PLACES", ())
-    monkeypatch.setattr(means, "SYSLOG", str(base / "log.socket"))
+    monkeypatch.setattr(resources, "SYSLOG", str(base / "log.socket"))
     monkeypatch.setenv("PATH", f"{base}/path:/usr/bin:/bin")
     monkeypatch.delenv("CHECKAPOPPW_LOG", raising=False)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from checkapoppw.commands.children import raw as raw_text
-from checkapoppw.commands.explain import Explainer
+from checkapoppw.commands.explain.explainer import Explainer
 
 from . import vectors
 

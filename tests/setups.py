@@ -6,7 +6,7 @@ import stat
 import textwrap
 from pathlib import Path
 
-from checkapoppw.commands.doctor import rounds
+from checkapoppw.commands.doctor import checks
 from checkapoppw.commands.doctor.findings import Finding
 
 from .host import Host, write_cdb
@@ -115,7 +115,7 @@ def looked_over(host: Host, *run_files: Path, addresses: tuple[bytes, ...] = ())
     """What doctor finds."""
     before = os.getcwd()
     try:
-        return [*rounds.findings(bytes(host.root), str(host.program), [*addresses], [*map(str, run_files)])]
+        return [*checks.findings(bytes(host.root), str(host.program), [*addresses], [*map(str, run_files)])]
     finally:
         os.chdir(before)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw.commands import apoppasswd, outcome
+from checkapoppw.commands import apoppasswd, run
 
 from .commands import AGAIN, ENTER, stdin, terminal
 from .conftest import UID
@@ -313,11 +313,11 @@ def test_what_was_not_foreseen(
     def fail(*_: object) -> None:
         raise RuntimeError("the password is secret")
 
-    monkeypatch.setattr("checkapoppw.commands.talk.password", lambda *_: b"secret")
-    monkeypatch.setattr("checkapoppw.commands.hashing.stored", fail)
+    monkeypatch.setattr("checkapoppw.commands.terminal.password", lambda *_: b"secret")
+    monkeypatch.setattr("checkapoppw.commands.passwords.newhash.stored", fail)
     monkeypatch.setattr("sys.argv", ["apoppasswd", "-d", str(tmp_path)])
     monkeypatch.chdir(tmp_path)
-    assert outcome._status(apoppasswd.command, "apoppasswd") == 111
+    assert run._status(apoppasswd.command, "apoppasswd") == 111
     assert capsys.readouterr().err == "apoppasswd: RuntimeError; please report this\n"
 
 

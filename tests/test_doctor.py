@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from checkapoppw import dotqmail
 from checkapoppw.commands.children import Report
-from checkapoppw.commands.doctor import dialogue, homes, means
+from checkapoppw.commands.doctor import dialogue, homes, resources
 from checkapoppw.commands.doctor.inhome import Home
-from checkapoppw.commands.passwordfile import LOCK
-from checkapoppw.commands.refusal import quoted
+from checkapoppw.commands.escape import quoted
+from checkapoppw.commands.passwords.rewrite import LOCK
 
 from .conftest import SOURCE, UID
 from .servers import standins
@@ -241,7 +241,7 @@ def test_undecided_servers_get_a_note(sound: Sound) -> None:
 def test_no_syslog(sound: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a run file it is only a note that nobody listens to syslog, since another log may be set."""
     monkeypatch.delenv("CHECKAPOPPW_LOG", raising=False)
-    monkeypatch.setattr(means, "SYSLOG", str(sound.base / "socket"))
+    monkeypatch.setattr(resources, "SYSLOG", str(sound.base / "socket"))
     assert [one.level for one in looked_over(sound)] == ["note"]
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(sound.base / "socket"))

@@ -3,7 +3,7 @@
 import math
 
 from checkapoppw import apopfile
-from checkapoppw.commands import generate
+from checkapoppw.commands.passwords import generate
 
 
 def test_strength() -> None:

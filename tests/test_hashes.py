@@ -132,13 +132,14 @@ def test_debians_passlib() -> None:
     program = (
         "import sys; sys.path[:0] = sys.argv[1:3]\n"
         "import passlib; assert passlib.__version__ == '1.7.4'\n"
-        "from checkapoppw import hashes; from checkapoppw.commands import hashing; from tests.schemes import LINES\n"
+        "from checkapoppw import hashes; from checkapoppw.commands.passwords import newhash\n"
+        "from tests.schemes import LINES\n"
         "for scheme, value, password in LINES:\n"
         "    if scheme != b'CRAM-MD5':\n"
         "        assert hashes.matches(scheme, value, password), value\n"
         "        assert not hashes.matches(scheme, value, password[1:]), value\n"
-        "for scheme in hashing.SCHEMES[2:]:\n"
-        "    name, _, value = hashing.stored(scheme, b'secret')[1:].partition(b'}')\n"
+        "for scheme in newhash.SCHEMES[2:]:\n"
+        "    name, _, value = newhash.stored(scheme, b'secret')[1:].partition(b'}')\n"
         "    assert hashes.matches(name, value, b'secret'), value\n"
     )
     command = ["/usr/bin/python3", "-I", "-c", program, str(DEBIANS), str(SOURCE)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checkapoppw.commands.inspection import examine, look
+from checkapoppw.commands.explain.inspection import examine, look
 from checkapoppw.users import Account
 
 from .host import Host

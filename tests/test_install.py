@@ -1,5 +1,6 @@
-"""commands.install: `make install` and `make uninstall`."""
+"""packaging/install.py: `make install` and `make uninstall`."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -7,11 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw.commands import install
+from checkapoppw.commands.installed import COMPLETIONS, PEOPLES
 
 from .conftest import SOURCE
 from .host import Host, interpreter
 from .logins import RIGHT
+
+# A script outside of the package
+_SPEC = importlib.util.spec_from_file_location("install", SOURCE / "packaging" / "install.py")
+assert _SPEC
+assert _SPEC.loader
+install = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(install)
 
 
 def make(*words: str | bytes, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -41,7 +49,7 @@ def test_what_is_installed(prefix: Path) -> None:
     assert not (prefix / "lib" / "checkapoppw.new").exists()
 
 
-@pytest.mark.parametrize("name", install.PEOPLES)
+@pytest.mark.parametrize("name", PEOPLES)
 @pytest.mark.parametrize(("shell", "words", "at", "answer"), [
     ("bash", "{name} --", "1", "plain,--help\n"),
     ("zsh", "{name} --", "1", "plain\n--help\nShow this message and exit.\n"),
@@ -49,7 +57,7 @@ def test_what_is_installed(prefix: Path) -> None:
 ])
 def test_completion(prefix: Path, name: str, shell: str, words: str, at: str, answer: str) -> None:
     """Each command answers the shells' question for options, which their scripts put as they are installed."""
-    script = prefix / install.COMPLETIONS[shell].format(name=name)
+    script = prefix / COMPLETIONS[shell].format(name=name)
     assert f"_{name.upper()}_COMPLETE={shell}_complete" in script.read_text()
     environ = {
         "COMP_WORDS": words.format(name=name), "COMP_CWORD": at, f"_{name.upper()}_COMPLETE": f"{shell}_complete",

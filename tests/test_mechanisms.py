@@ -19,13 +19,13 @@ NOW = 1795333000
 PARENT = 1234
 
 
-def around(
+def context(
     mechanisms_: tuple[str, ...] = MECHANISMS, service: bytes = b"", max_age: int = 600, parent: int | None = PARENT,
-) -> mechanisms.Circumstances:
-    return mechanisms.Circumstances(mechanisms_, service, NOW + 0.9, max_age, parent)
+) -> mechanisms.Context:
+    return mechanisms.Context(mechanisms_, service, NOW + 0.9, max_age, parent)
 
 
-def verdict(data: bytes, content: bytes, circumstances: mechanisms.Circumstances) -> str:
+def verdict(data: bytes, content: bytes, circumstances: mechanisms.Context) -> str:
     try:
         return mechanisms.verify(request.parse(data), apopfile.parse(content), circumstances)[0]
     except LoginError as error:
@@ -45,7 +45,7 @@ def test_vectors(case: dict[str, object]) -> None:
     """Every case of fd3.json is accepted or refused as it says, by its own clock."""
     environ = {name.encode(): value.encode() for name, value in dict(case["env"]).items()}  # type: ignore[call-overload]
     secret = vectors.raw(str(case["secret"]))
-    circumstances = mechanisms.Circumstances(
+    circumstances = mechanisms.Context(
         hints.narrowed(MECHANISMS, environ), hints.service(environ), float(case.get("now", 0)),  # type: ignore[arg-type]
         int(case["max_age"]), None,  # type: ignore[call-overload]
     )
@@ -96,7 +96,7 @@ def test_age(age: int, max_age: int, found: str, order: str) -> None:
     """A challenge counts up to the age limit, inclusive, into past and future alike."""
     challenge = b"<%d.%d@h>" % (PARENT, NOW - age)
     pair = [digest(challenge), challenge] if order == "rc" else [challenge, digest(challenge)]
-    assert verdict(b"\0".join([b"joe", *pair, b""]), b"tanstaaf", around(max_age=max_age)) == found
+    assert verdict(b"\0".join([b"joe", *pair, b""]), b"tanstaaf", context(max_age=max_age)) == found
 
 
 @pytest.mark.parametrize(("challenge", "parent", "found"), [
@@ -108,15 +108,15 @@ def test_parent(challenge: bytes, parent: int | None, found: str) -> None:
     """A challenge must name the parent process, in its usual spelling, unless that is switched off."""
     challenge %= NOW
     data = b"joe\0" + digest(challenge) + b"\0" + challenge + b"\0"
-    assert verdict(data, b"tanstaaf", around(parent=parent)) == found
+    assert verdict(data, b"tanstaaf", context(parent=parent)) == found
 
 
 def test_challenge_without_a_time() -> None:
     """A challenge in which no time can be found counts only where age does not matter."""
     challenge = b"<1234@h>"
     data = b"joe\0" + digest(challenge) + b"\0" + challenge + b"\0"
-    assert verdict(data, b"tanstaaf", around(parent=None)) == "stale-challenge"
-    assert verdict(data, b"tanstaaf", around(parent=None, max_age=0)) == "cram-md5"
+    assert verdict(data, b"tanstaaf", context(parent=None)) == "stale-challenge"
+    assert verdict(data, b"tanstaaf", context(parent=None, max_age=0)) == "cram-md5"
 
 
 @pytest.mark.parametrize(("permitted", "order", "found"), [
@@ -128,12 +128,12 @@ def test_permitted_mechanisms(permitted: tuple[str, ...], order: str, found: str
     """A CRAM-MD5 response proves nothing where CRAM-MD5 is not permitted."""
     challenge = b"<%d.%d@h>" % (PARENT, NOW)
     pair = [digest(challenge), challenge] if order == "rc" else [challenge, digest(challenge)]
-    assert verdict(b"\0".join([b"joe", *pair, b""]), b"tanstaaf", around(permitted)) == found
+    assert verdict(b"\0".join([b"joe", *pair, b""]), b"tanstaaf", context(permitted)) == found
 
 
 def test_plaintext_that_is_not_permitted() -> None:
     """A right password is refused where PLAIN is masked."""
-    assert verdict(b"joe\0tanstaaf\0", b"tanstaaf", around(("apop", "cram-md5"))) == "mechanism-off"
+    assert verdict(b"joe\0tanstaaf\0", b"tanstaaf", context(("apop", "cram-md5"))) == "mechanism-off"
 
 
 @pytest.mark.parametrize(("content", "found"), [
@@ -160,7 +160,7 @@ def test_plaintext_that_is_not_permitted() -> None:
 ])
 def test_credentials(content: bytes, found: str) -> None:
     """Any credential that counts now and here opens; a scheme that cannot be checked is temporary, if none does."""
-    assert verdict(b"joe\0right\0", content, around(service=b"smtp")) == found  # NOW is 2026-11-22
+    assert verdict(b"joe\0right\0", content, context(service=b"smtp")) == found  # NOW is 2026-11-22
 
 
 @pytest.mark.parametrize(("order", "age", "permitted", "lines", "found"), [
@@ -182,7 +182,7 @@ def test_digests_that_nothing_can_verify(
     response = digest(challenge, b"another")
     pair = [response, challenge] if order == "rc" else [challenge, response]
     content = b"\n".join(schemes.of(line) for line in lines)
-    assert verdict(b"\0".join([b"joe", *pair, b""]), content, around(permitted)) == found
+    assert verdict(b"\0".join([b"joe", *pair, b""]), content, context(permitted)) == found
 
 
 def test_costs_count_only_where_they_are_spent() -> None:
@@ -190,19 +190,19 @@ def test_costs_count_only_where_they_are_spent() -> None:
     challenge = b"<%d.%d@h>" % (PARENT, NOW)
     content = b"tanstaaf\n{BLF-CRYPT}$2y$31$" + b"a" * 53
     data = b"joe\0" + challenge + b"\0" + digest(challenge, b"another") + b"\0"
-    assert verdict(data, content, around()) == "wrong-password"
+    assert verdict(data, content, context()) == "wrong-password"
 
 
 def test_for_is_not_met_by_an_unknown_service() -> None:
     """Where the service is not known, a credential for some services does not count."""
-    assert verdict(b"joe\0right\0", b"{PLAIN}right\tfor=smtp", around()) == "other-service"
-    assert verdict(b"joe\0right\0", b"{PLAIN}right\tfor=,", around()) == "other-service"
+    assert verdict(b"joe\0right\0", b"{PLAIN}right\tfor=smtp", context()) == "other-service"
+    assert verdict(b"joe\0right\0", b"{PLAIN}right\tfor=,", context()) == "other-service"
 
 
 def test_scheme_is_never_text() -> None:
     """The line itself is no password where it begins with a scheme."""
-    assert verdict(b"joe\0{SHA}x\0", b"{SHA}x", around()) == "unknown-scheme"
-    assert verdict(b"joe\0{PLAIN}right\0", b"{PLAIN}right", around()) == "wrong-password"
+    assert verdict(b"joe\0{SHA}x\0", b"{SHA}x", context()) == "unknown-scheme"
+    assert verdict(b"joe\0{PLAIN}right\0", b"{PLAIN}right", context()) == "wrong-password"
 
 
 @given(st.binary(min_size=1, max_size=100), st.binary(min_size=1, max_size=100))
@@ -212,7 +212,7 @@ def test_only_the_password_opens(secret: bytes, answer: bytes) -> None:
     for response in (secret, answer):
         asked = request.Request(b"joe", response, 2)
         if response == secret:
-            assert mechanisms.verify(asked, [credential], around()) == ("plain", credential)
+            assert mechanisms.verify(asked, [credential], context()) == ("plain", credential)
         else:
             with pytest.raises(Refused, match="wrong-password"):
-                mechanisms.verify(asked, [credential], around())
+                mechanisms.verify(asked, [credential], context())

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkapoppw.commands import place
-from checkapoppw.commands.refusal import Refusal, shown
+from checkapoppw.commands.errors import Refusal
+from checkapoppw.commands.escape import shown
+from checkapoppw.commands.passwords import place
 
 from .commands import piped
 from .conftest import UID

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw.commands import policy
-from checkapoppw.commands.refusal import Trouble
+from checkapoppw.commands.errors import Trouble
+from checkapoppw.commands.passwords import policy
 
 KNOWN = ("plain", "cram-md5")
 

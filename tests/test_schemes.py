@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from checkapoppw import apopfile, schemes
-from checkapoppw.commands import hashing
+from checkapoppw.commands.passwords import newhash
 from checkapoppw.errors import Deferred
 
 from .conftest import UID
@@ -121,7 +121,7 @@ def test_a_file_full_of_cram_md5(host: Host, joe: Path) -> None:
 def test_response_first_falls_through_to_a_hash(host: Host, joe: Path) -> None:
     """A password that looks like a digest works under qmail-popup where it is stored hashed, and only with PLAIN on."""
     data = b"joe\0" + b"0" * 32 + b"\0" + challenge() + b"\0"
-    host.put(joe / ".apop", hashing.stored("pbkdf2", b"0" * 32))
+    host.put(joe / ".apop", newhash.stored("pbkdf2", b"0" * 32))
     assert host.login(data).logged["mechanism"] == "plain"
     login = host.login(data, environ={"CHECKAPOPPW_MECHANISMS": "apop cram-md5"})
     assert (login.code, login.logged["reason"]) == (1, "mechanism-unserved")
@@ -131,7 +131,7 @@ def test_the_label_of_the_one_that_opens(host: Host, joe: Path) -> None:
     """All passwords of a file open, whatever their schemes, and the log names the first that did."""
     words = {b"main": "sha256-crypt", b"phone": "cram-md5", b"desk": "scram-sha-256", b"desk2": "pbkdf2"}
     host.put(joe / ".apop", b"".join(
-        hashing.stored(scheme, label.rstrip(b"2")) + b"\tlabel=" + label + b"\n" for label, scheme in words.items()
+        newhash.stored(scheme, label.rstrip(b"2")) + b"\tlabel=" + label + b"\n" for label, scheme in words.items()
     ))
     for label in (b"main", b"phone", b"desk"):
         login = host.login(b"joe\0" + label + b"\0")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw.commands.doctor import means
+from checkapoppw.commands.doctor import resources
 from checkapoppw.commands.doctor.findings import NOTE, Finding
 
 from .conftest import UID
@@ -429,6 +429,6 @@ def test_soundness(sound: Sound) -> None:
 def test_scarce_memory(sound: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit with which the program starts, and with a little less does not, is a warning."""
     sound.service(_SMTP, _BOTH)
-    monkeypatch.setattr(means, "_MARGIN", 61_000_000)  # of 64 MB; the real boundary moves by a page or two
+    monkeypatch.setattr(resources, "_MARGIN", 61_000_000)  # of 64 MB; the real boundary moves by a page or two
     [found] = faults(sound)
     assert (found.level, "scarce" in found.what, "softlimit -a" in found.remedy) == ("warning", True, True)

@@ -5,8 +5,8 @@ import importlib
 
 import pytest
 
-from checkapoppw.commands import generate, strength
-from checkapoppw.commands.refusal import TooWeak, Trouble
+from checkapoppw.commands.errors import TooWeak, Trouble
+from checkapoppw.commands.passwords import generate, strength
 
 WEAK = (b"passw0rd", b"joe-primary", b"qwertyuiop", b"1.1.2000")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw.commands import tasks
+from checkapoppw.commands.passwords import tasks
 
 from .commands import piped, terminal
 from .host import Host

@@ -1,8 +1,7 @@
 """Commands for people: what only they need is here, and no login ever imports it.
 
-apoppasswd.py   tasks, on the file of an address: place, entries, passwordfile, listing; its passwords: hashing,
-                generate, strength; what the host decides: policy
-apopctl.py      explain, with rules, inspection, children and tree; check, with trial; doctor/
-install.py      what `make install` does
-both commands   talk, refusal, outcome
+apoppasswd.py   its command line; passwords/ does it
+apopctl.py      its command line; explain/, check.py and doctor/ do it
+both            run.py (every end has a sentence and a status), errors.py, terminal.py, escape.py, children.py
+installed.py    what `make install` (packaging/install.py) lays out, for it and for the doctor
 """

@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from .. import __version__, hints
-from . import talk, trial
+from . import terminal
+from .check import MECHANISMS, attempt, beside
+from .doctor.checks import findings
 from .doctor.findings import ERROR
-from .doctor.rounds import findings
-from .explain import Explainer
-from .outcome import run
-from .tree import tree
+from .explain.explainer import Explainer
+from .explain.show import tree
+from .run import run
 
 _COLOURS = {0: "green", 1: "yellow"}  # and red
 # Addresses: enough for a child to have many of them, and a few dozen megabytes of records.
@@ -40,7 +41,7 @@ def _root() -> bytes:
 
 
 def _print(lines: Iterable[str]) -> None:
-    click.echo("".join(f"{line}\n" for line in lines), color=talk.colours(), nl=False)
+    click.echo("".join(f"{line}\n" for line in lines), color=terminal.colours(), nl=False)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -105,14 +106,14 @@ def check(from_stdin: bool, service: str | None, program: str | None, address: s
 
     Exit status: 0 if one of them is accepted, 111 if none is and one failed for the time being, else 1.
     """
-    path = program or trial.beside()
-    password = talk.password(("Password: ",), from_stdin)
+    path = program or beside()
+    password = terminal.password(("Password: ",), from_stdin)
     environ = {**os.environb, b"QMAIL_ROOT": _root()}
     if service:
         # The port of the administrator's own connection would count for more.
         environ = {name: value for name, value in environ.items() if name not in hints.LOCAL_PORTS}
         environ[b"SERVICE"] = service.encode()
-    verdicts = [trial.attempt(path, name, os.fsencode(address), password, environ) for name in trial.MECHANISMS]
+    verdicts = [attempt(path, name, os.fsencode(address), password, environ) for name in MECHANISMS]
     for verdict in verdicts:
         result = click.style(verdict.fields.get("result", "failed"), fg=_COLOURS.get(verdict.code, "red"))
         reason = verdict.fields.get("reason", f"it ended with {verdict.code} and logged nothing")
@@ -121,7 +122,7 @@ def check(from_stdin: bool, service: str | None, program: str | None, address: s
             _print([f"{'':<9} {verdict.fields['remedy']}"])
     codes = {verdict.code for verdict in verdicts}
     if 0 not in codes and not service:
-        talk.hint("A password with for= in the file counts only with --service.")
+        terminal.hint("A password with for= in the file counts only with --service.")
     click.get_current_context().exit(0 if 0 in codes else 1 if codes == {1} else 111)
 
 
@@ -143,11 +144,11 @@ def doctor(run_files: tuple[str, ...], as_json: bool, program: str | None, addre
     """
     paths = [os.path.abspath(path) for path in run_files]
     level = None
-    for one in findings(_root(), os.path.abspath(program or trial.beside()), [*map(os.fsencode, addresses)], paths):
+    for one in findings(_root(), os.path.abspath(program or beside()), [*map(os.fsencode, addresses)], paths):
         level = ERROR if ERROR in (level, one.level) else one.level
-        talk.say(json.dumps(vars(one)) if as_json else "\n".join(one.lines()))
+        terminal.say(json.dumps(vars(one)) if as_json else "\n".join(one.lines()))
     if level != ERROR and not as_json:
-        talk.say("no errors found")
+        terminal.say("no errors found")
     click.get_current_context().exit(1 if level == ERROR else 0)
 
 

@@ -9,10 +9,10 @@ from click.shell_completion import CompletionItem
 
 from .. import __version__
 from ..errors import LoginError
-from . import entries, hashing, policy, tasks
-from .outcome import run
-from .place import Place, by_address, by_options
-from .refusal import Refusal
+from .errors import Refusal
+from .passwords import apoplines, newhash, policy, tasks
+from .passwords.place import Place, by_address, by_options
+from .run import run
 
 _STDIN = click.option("--stdin", "from_stdin", is_flag=True, help="Read the password as one line from standard input.")
 _EXIT = """Exit status: 0 done, 1 refused, 2 usage, 3 the password is none of these (verify), 4 no such label (revoke),
@@ -84,8 +84,8 @@ def _read_by(reader: Callable[[str], object]) -> Callable[[click.Context, click.
 
     {_EXIT}""")
 @_where
-@click.option("--scheme", metavar="NAME", type=click.Choice(hashing.SCHEMES, case_sensitive=False),
-              help=f"How the password is stored: {', '.join(hashing.SCHEMES)}. Without: as this host's "
+@click.option("--scheme", metavar="NAME", type=click.Choice(newhash.SCHEMES, case_sensitive=False),
+              help=f"How the password is stored: {', '.join(newhash.SCHEMES)}. Without: as this host's "
                    "control/apopscheme says, or plain.")
 @click.option("--generate", "generated", is_flag=True, help="Make a password and print it, instead of asking for one.")
 @_STDIN
@@ -98,7 +98,7 @@ def command(context: click.Context, ext: str | None, directory: str | None, sche
         return
     if generated and from_stdin:
         raise click.UsageError("--generate and --stdin exclude each other")
-    scheme, least = scheme or policy.scheme(hashing.SCHEMES), policy.least_strength()
+    scheme, least = scheme or policy.scheme(newhash.SCHEMES), policy.least_strength()
     place = _place(ext, directory, address)
     if generated:
         tasks.change_to_generated(place, scheme)
@@ -109,9 +109,9 @@ def command(context: click.Context, ext: str | None, directory: str | None, sche
 @command.command()
 @click.argument("label")
 @_where
-@click.option("--expires", metavar="DATE", callback=_read_by(lambda text: entries.last_day(text, tasks.today())),
+@click.option("--expires", metavar="DATE", callback=_read_by(lambda text: apoplines.last_day(text, tasks.today())),
               help="The day from which on it does not count, in UTC: as 2030-12-31, or 90d for 90 days from now.")
-@click.option("--for", "only", metavar="SERVICES", callback=_read_by(entries.services),
+@click.option("--for", "only", metavar="SERVICES", callback=_read_by(apoplines.services),
               help="The services that it counts for: smtp, pop3, imap, with commas between. Without: for all.")
 @click.option("--mechanisms", "scheme", metavar="NAMES", default="plain,login,cram-md5", show_default=True,
               callback=_read_by(tasks.scheme_for),
@@ -123,7 +123,7 @@ def add(label: str, expires: date | None, only: list[str] | None, scheme: str, e
 
     It is made here, printed this once, and opens the address beside the others.
     """
-    name = entries.label(label)
+    name = apoplines.label(label)
     tasks.add(_place(ext, directory, address), name, scheme, expires, only or [])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw.commands import install
+from checkapoppw.commands.installed import COMPLETIONS, PEOPLES
 
 from .conftest import need
 
@@ -45,27 +45,27 @@ def typed(command: list[str], environ: dict[str, str], lines: bytes, awaited: by
     return shown
 
 
-@pytest.mark.parametrize("name", install.PEOPLES)
+@pytest.mark.parametrize("name", PEOPLES)
 def test_bash(prefix: Path, tmp_path: Path, name: str) -> None:
     """bash lists the options."""
     need("bash")
-    file = prefix / install.COMPLETIONS["bash"].format(name=name)
+    file = prefix / COMPLETIONS["bash"].format(name=name)
     lines = f"bind 'set show-all-if-ambiguous on'; . \"$FILE\"\n{name} --\t".encode()
     environ = environment(prefix, tmp_path) | {"FILE": str(file)}
     assert LISTED in typed(["bash", "--norc", "--noprofile", "-i"], environ, lines, LISTED)
 
 
-@pytest.mark.parametrize("name", install.PEOPLES)
+@pytest.mark.parametrize("name", PEOPLES)
 def test_zsh(prefix: Path, tmp_path: Path, name: str) -> None:
     """zsh finds the file in its fpath by itself, and lists the options."""
     need("zsh")
-    directory = (prefix / install.COMPLETIONS["zsh"].format(name=name)).parent
+    directory = (prefix / COMPLETIONS["zsh"].format(name=name)).parent
     lines = f'fpath=("$DIRECTORY" $fpath); autoload -U compinit; compinit -u -D\n{name} --\t'.encode()
     environ = environment(prefix, tmp_path) | {"DIRECTORY": str(directory)}
     assert LISTED in typed(["zsh", "-f", "-i"], environ, lines, LISTED)
 
 
-@pytest.mark.parametrize("name", install.PEOPLES)
+@pytest.mark.parametrize("name", PEOPLES)
 def test_fish(prefix: Path, tmp_path: Path, name: str) -> None:
     """fish finds the file below XDG_DATA_DIRS by itself, and lists the options."""
     need("fish")

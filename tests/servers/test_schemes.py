@@ -11,7 +11,7 @@ import pytest
 
 from checkapoppw import apopfile
 from checkapoppw import schemes as of_login
-from checkapoppw.commands import hashing
+from checkapoppw.commands.passwords import newhash
 from tests import schemes
 from tests.conftest import UID
 from tests.host import Host
@@ -122,10 +122,10 @@ def test_qmail(
 
 
 @pytest.mark.parametrize("password", [b"tanstaaf", "gr\u00fcn und \u20ac".encode(), b"a" * 72, b"{SHA}x y%s"])
-@pytest.mark.parametrize("scheme", hashing.SCHEMES)
+@pytest.mark.parametrize("scheme", newhash.SCHEMES)
 def test_doveadm_verifies_what_is_stored(scheme: str, password: bytes) -> None:
     """What apoppasswd stores is what `doveadm pw -t` verifies, and no other password is."""
-    stored = hashing.stored(scheme, password)
+    stored = newhash.stored(scheme, password)
     hashed = stored if stored.startswith(b"{" + scheme.upper().encode()) else b"{PLAIN}" + stored
     for answer, code in ((password, 0), (password[:-1], 75)):
         done = subprocess.run(["doveadm", "pw", "-t", hashed, "-p", answer], capture_output=True, check=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from ... import users
 from ...errors import LoginError
-from ..refusal import shown
+from ..escape import shown
 from .findings import ERROR, Finding, of_login
 
 NEWU = "run qmail-newu"

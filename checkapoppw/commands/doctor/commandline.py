@@ -7,9 +7,9 @@ Pure, but for the two readers that it is given.  Words that are not understood a
 import os
 from collections.abc import Callable
 
+from ..installed import PROGRAM
 from .shellwords import Command, Script
 
-NAME = "checkapoppw"
 _TCPSERVER_VALUES = "cxBgulbt"
 _SOFTLIMIT_VALUES = "acdflmoprst"
 _CHPST_VALUES = "uUbe/nlLmdopfcrt"
@@ -80,7 +80,7 @@ class Reader:
         while self._at < len(self._words):
             word = self._words[self._at]
             name = os.path.basename(word)
-            if name == NAME:
+            if name == PROGRAM:
                 self.service.checker = self._words[self._at :]
                 break
             self._at += 1
@@ -199,7 +199,7 @@ class Reader:
         for path in [value for word, value in options if word in ("-f", "--config-file")]:
             for line in self._lines(path):
                 name, equals, value = line.partition("=")
-                if equals and name.strip() == "smtp-auth-command" and os.path.basename(value.split()[0]) == NAME:
+                if equals and name.strip() == "smtp-auth-command" and os.path.basename(value.split()[0]) == PROGRAM:
                     service.checker = value.split()
         if service.checker:
             self._at = len(self._words)
@@ -216,7 +216,7 @@ class Reader:
             return
         script = Script(self._output, self.service.environ)
         try:
-            inner = [one for one in script.commands(self._next()) if NAME in " ".join(one.words)]
+            inner = [one for one in script.commands(self._next()) if PROGRAM in " ".join(one.words)]
         except ValueError:
             return
         if not inner:

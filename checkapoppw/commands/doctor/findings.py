@@ -3,7 +3,7 @@
 import click
 
 from ...errors import LoginError
-from ..refusal import remedy
+from ..escape import remedy
 
 LEVELS = ERROR, WARNING, NOTE = "error", "warning", "note"
 _COLOURS = {ERROR: "red", WARNING: "yellow", NOTE: "cyan"}

@@ -10,7 +10,7 @@ from functools import partial
 
 from ... import users
 from ..children import Report, as_account, error_in, failed, raw
-from ..refusal import shown
+from ..escape import shown
 from .findings import LEVELS, NOTE, Finding, of_login
 from .inhome import Home, look_over
 

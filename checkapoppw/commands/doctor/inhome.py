@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from ... import apopfile, dotqmail, files
 from ...errors import LoginError
 from ..children import Report
-from ..inspection import unverifiable
-from ..passwordfile import LOCK, TEMPORARY
-from ..refusal import quoted, remedy, shown
+from ..escape import quoted, remedy, shown
+from ..explain.inspection import unverifiable
+from ..passwords.rewrite import LOCK, TEMPORARY
 from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
 
 # So many of one home are told; whoever has more will look again.

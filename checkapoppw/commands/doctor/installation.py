@@ -1,8 +1,6 @@
 """The installed checkapoppw: its first line, its byte code, who can start it, and its namesakes."""
 
-import ast
 import os
-import re
 import resource
 import stat
 import subprocess
@@ -10,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ... import users
-from ..refusal import quoted, shown
-from .commandline import NAME
+from .. import installed
+from ..escape import quoted, shown
 from .findings import ERROR, WARNING, Finding
 
-_FLAGS = b"-ISXutf8"
-_LIBRARY = re.compile(rb"sys\.path\.insert\(0, (b'.*'|b\".*\")\.decode")
+_FLAGS = installed.FLAGS.encode()
 _INSTALL = "run make install in the source directory (README.auth-ext, section 2)"
 _ASK = "import importlib.util as u, sys; print(sys.version_info >= (3, 11), sys.implementation.cache_tag, " \
     "u.MAGIC_NUMBER.hex())"
@@ -38,7 +35,7 @@ def examine(program: str) -> Iterator[Finding]:
     except OSError as error:
         yield Finding(ERROR, f"{name(program)} cannot be run: {error.strerror}", _INSTALL)
         return
-    library = _library_of(script)
+    library = installed.library_of(script)
     if library is None:
         yield _foreign(program, script)
         return
@@ -54,14 +51,6 @@ def examine(program: str) -> Iterator[Finding]:
                 f"{name(program)} does not start: it ends with {code}, and says {shown(said[-300:]) or 'nothing'}",
                 _INSTALL,
             )
-
-
-def _library_of(script: bytes) -> str | None:
-    found = _LIBRARY.search(script)
-    try:
-        return os.fsdecode(ast.literal_eval(found[1].decode("ascii"))) if found else None
-    except (ValueError, SyntaxError):
-        return None
 
 
 def _foreign(program: str, script: bytes) -> Finding:
@@ -117,11 +106,11 @@ def _modes(program: str, library: str) -> Iterator[Finding]:
     hidden = [path for path in beneath if not _for_all(path)]
     above = [str(parent) for path in (program, library) for parent in Path(path).parents if not _for_all(str(parent))]
     if hidden:
-        yield Finding(WARNING, f"not everybody can read {name(hidden[0])}: a mail server that is not root cannot run "
-                      f"{NAME}", f"chmod -R a+rX {quoted(os.fsencode(program))} {quoted(os.fsencode(library))}")
+        yield Finding(WARNING, f"not everybody can read {name(hidden[0])}: a mail server that is not root cannot run it",
+                      f"chmod -R a+rX {quoted(os.fsencode(program))} {quoted(os.fsencode(library))}")
     if above:
-        yield Finding(WARNING, f"not everybody can enter {name(above[0])}: a mail server that is not root cannot run "
-                      f"{NAME}", f"chmod a+x {quoted(os.fsencode(above[0]))}, or install below another PREFIX")
+        yield Finding(WARNING, f"not everybody can enter {name(above[0])}: a mail server that is not root cannot run it",
+                      f"chmod a+x {quoted(os.fsencode(above[0]))}, or install below another PREFIX")
 
 
 def _for_all(path: str) -> bool:
@@ -136,7 +125,7 @@ def _byte_code(interpreter: str, library: str) -> Iterator[Finding]:
                       f"{_INSTALL}, with PYTHON=/usr/bin/python3")
         return
     _, tag, magic = asked.stdout.split()
-    compiled = Path(library, "__pycache__", f"checkapoppw_login.{tag}.pyc")
+    compiled = Path(library, "__pycache__", f"{installed.LOGIN}.{tag}.pyc")
     try:
         whole = compiled.read_bytes()[:4].hex() == magic
         state = "of another version of Python"
@@ -184,7 +173,7 @@ def namesakes(program: str, path: str) -> Iterator[Finding]:
     ours = os.path.realpath(program)
     seen = {ours}
     for place in (*path.split(":"), *PLACES):
-        other = os.path.realpath(os.path.join(place or ".", NAME))
+        other = os.path.realpath(os.path.join(place or ".", installed.PROGRAM))
         if other not in seen and os.access(other, os.X_OK) and os.path.isfile(other):
             seen.add(other)
             debian = other.startswith("/usr/bin/")

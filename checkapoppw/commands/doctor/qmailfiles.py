@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from ... import cdb, control, files, users
 from ...errors import Deferred, LoginError
-from ..refusal import shown
+from ..escape import shown
 from . import assignments
-from .cdbwalk import records
+from .cdbdump import records
 from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
 
 _ROOTS = (b"/var/qmail", b"/var/lib/qmail", b"/etc/indimail")

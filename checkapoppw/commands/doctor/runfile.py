@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 
 from ...errors import LoginError
 from ...settings import Settings
-from ..refusal import remedy
-from .commandline import NAME, Service
+from ..escape import remedy
+from ..installed import PROGRAM
+from .commandline import Service
 from .findings import ERROR, NOTE, WARNING, Finding
 from .shellwords import UNKNOWN, Command, Script, said, unknown
 
@@ -52,25 +53,25 @@ def _smtp_arguments(service: Service, where: str) -> Iterator[Finding]:
     if open_door:
         yield Finding(
             ERROR, f"{where}: {said(open_door)} stands where {said(server)} looks for the checker: {_LEFT_OPEN}",
-            f"stop the service, and put {NAME} before {said(open_door)}: qmail-smtpd [HOST] "
-            f"/usr/local/bin/{NAME} /bin/true",
+            f"stop the service, and put {PROGRAM} before {said(open_door)}: qmail-smtpd [HOST] "
+            f"/usr/local/bin/{PROGRAM} /bin/true",
         )
     elif not service.checker:
-        what = f"its checker is not {NAME}: {_line(arguments)}" if arguments else "it names no checker"
+        what = f"its checker is not {PROGRAM}: {_line(arguments)}" if arguments else "it names no checker"
         yield Finding(NOTE, f"{where}: {said(server)} is not looked at: {what}")
     elif len(service.before) > 1:
-        yield Finding(WARNING, f"{where}: between {said(server)} and {NAME} stands more than a host name: "
-                      f"{_line(service.before)}", f"write qmail-smtpd [HOST] /usr/local/bin/{NAME} /bin/true")
+        yield Finding(WARNING, f"{where}: between {said(server)} and {PROGRAM} stands more than a host name: "
+                      f"{_line(service.before)}", f"write qmail-smtpd [HOST] /usr/local/bin/{PROGRAM} /bin/true")
 
 
 def _pop3_arguments(service: Service, where: str) -> Iterator[Finding]:
     if not service.checker:
-        yield Finding(NOTE, f"{where}: qmail-popup is not looked at: its checker is not {NAME}: "
+        yield Finding(NOTE, f"{where}: qmail-popup is not looked at: its checker is not {PROGRAM}: "
                       f"{_line(service.server[2:])}")
         return
     if not service.before:
         yield Finding(
-            ERROR, f"{where}: qmail-popup takes {NAME} for the host name, since that is missing before it",
+            ERROR, f"{where}: qmail-popup takes {PROGRAM} for the host name, since that is missing before it",
             f"write qmail-popup HOST {_line(service.checker[:1])} ...",
         )
     yield from _mailbox(service.program, where)
@@ -114,10 +115,10 @@ def _checker(service: Service, where: str) -> Iterator[Finding]:
     path = service.checker[0]
     if "/" not in path:
         yield Finding(WARNING, f"{where}: {said(path)} is looked for along PATH, and may be another program of this "
-                      "name", f"write its whole path: /usr/local/bin/{NAME}")
+                      "name", f"write its whole path: /usr/local/bin/{PROGRAM}")
     elif not path.startswith(("/", UNKNOWN)):
         yield Finding(ERROR, f"{where}: {said(path)} is a relative path, and the server runs in another directory",
-                      f"write its whole path: /usr/local/bin/{NAME}")
+                      f"write its whole path: /usr/local/bin/{PROGRAM}")
     if not service.program:
         behind = "/bin/true" if service.kind == "smtp" else _MAILDIR
         yield Finding(ERROR, f"{where}: no program follows {said(path)}: every login is a misuse (no-program)",
@@ -180,17 +181,17 @@ def _digests(service: Service, settings: Settings, where: str) -> Iterator[Findi
     if settings.strict_pid and service.forks and digests:
         level = WARNING if all("exec" in fork for fork in service.forks) else ERROR
         yield Finding(
-            level, f"{where}: {' and '.join(service.forks)} forks between the server and {NAME}: every "
+            level, f"{where}: {' and '.join(service.forks)} forks between the server and {PROGRAM}: every "
             f"{' and '.join(digests).upper()} login is refused (foreign-challenge)",
             "let the shell exec it" if level == WARNING else "set CHECKAPOPPW_STRICT_PID=0"
             + (", behind sudo, as in examples/smtp-sudo/run" if "sudo" in service.forks else ""),
         )
     elif not settings.strict_pid and not service.forks and service.kind and digests:
-        yield Finding(WARNING, f"{where}: CHECKAPOPPW_STRICT_PID=0, though nothing forks before {NAME}: a captured "
+        yield Finding(WARNING, f"{where}: CHECKAPOPPW_STRICT_PID=0, though nothing forks before {PROGRAM}: a captured "
                       "challenge could be used again", "remove CHECKAPOPPW_STRICT_PID")
     if service.kind == "smtp" and "CHECKAPOPPW_MECHANISMS" not in service.environ:
         yield Finding(
-            WARNING, f"{where}: {NAME} is not told what qmail-smtpd offers: without CRAM-MD5, an old challenge and "
+            WARNING, f"{where}: {PROGRAM} is not told what qmail-smtpd offers: without CRAM-MD5, an old challenge and "
             "its response could be sent again as a password",
             'set CHECKAPOPPW_MECHANISMS to "plain", or to "plain cram-md5" where qmail-smtpd offers CRAM-MD5',
         )

@@ -9,18 +9,18 @@ from functools import partial
 
 from ... import control, files, users
 from ...errors import LoginError
-from ..refusal import quoted, shown
-from . import dialogue, means, runfile
+from ..escape import quoted, shown
+from . import dialogue, resources, runfile
 from .commandline import Reader, Service
 from .findings import ERROR, NOTE, WARNING, Finding
+from .resources import Context
 from .shellwords import UNKNOWN, Command, said
-from .surroundings import Surroundings
 
 _LARGEST = 1 << 20
 _ID = re.compile(r"id -([ug])n? ([\w.-]+)")
 
 
-def examine(path: str, around: Surroundings) -> Iterator[Finding]:
+def examine(path: str, context: Context) -> Iterator[Finding]:
     """What is wrong with a run file.  Raises OSError where it cannot be read."""
     where = shown(os.fsencode(path))
     content = files.read(os.open(path, os.O_RDONLY | os.O_NONBLOCK), _LARGEST)
@@ -40,7 +40,7 @@ def examine(path: str, around: Surroundings) -> Iterator[Finding]:
                       "understood in it")
     for service in found:
         yield from runfile.judge(service, where)
-        yield from _here(service, where, around)
+        yield from _here(service, where, context)
 
 
 def _service(directory: str, command: Command) -> Service:
@@ -81,7 +81,7 @@ def _output(command: str) -> str | None:
     return str(entry.pw_uid if asked and asked[1] == "u" else entry.pw_gid) if entry else None
 
 
-def _here(service: Service, where: str, around: Surroundings) -> Iterator[Finding]:
+def _here(service: Service, where: str, context: Context) -> Iterator[Finding]:
     server = shutil.which(service.server[0]) if service.server else None
     if server is None:
         if service.server and UNKNOWN not in service.server[0]:
@@ -90,17 +90,17 @@ def _here(service: Service, where: str, around: Surroundings) -> Iterator[Findin
         return
     account, findings = _account(service, where)
     yield from findings
-    yield from _root(service, where, around)
+    yield from _root(service, where, context)
     if service.checker and UNKNOWN not in service.checker[0]:
-        yield from means.program(service, where, around, account)
+        yield from resources.program(service, where, context, account)
     if service.checker and account:
-        yield from means.rights(service, where, around, account)
+        yield from resources.rights(service, where, context, account)
     if service.checker and runfile.settings_of(service)[0].log == b"syslog":
-        yield from means.syslog(where)
+        yield from resources.syslog(where)
     if service.kind == "smtp" and "spamdyke" not in service.forks and service.checker:
         yield from _order(service, where, server, account)
     if service.kind == "pop3" and service.checker:
-        yield from _boxes(where, around)
+        yield from _boxes(where, context)
 
 
 def _account(service: Service, where: str) -> tuple[users.Account | None, list[Finding]]:
@@ -119,15 +119,15 @@ def _account(service: Service, where: str) -> tuple[users.Account | None, list[F
     return (users.Account(os.fsencode(name), uid, gid, b"/", b"", b"") if uid else None), []
 
 
-def _root(service: Service, where: str, around: Surroundings) -> Iterator[Finding]:
+def _root(service: Service, where: str, context: Context) -> Iterator[Finding]:
     named = service.environ.get("QMAIL_ROOT") or "/var/qmail"
     if not service.checker or UNKNOWN in named:
         return
     if not os.path.isdir(os.path.join(named, "control")):
         yield Finding(ERROR, f"{where}: {said(named)} is not the directory of qmail: it has no control directory",
-                      f"set QMAIL_ROOT to {shown(around.root)}, and export it")
-    elif not os.path.samefile(named, around.root):
-        yield Finding(NOTE, f"{where}: its checkapoppw uses {said(named)}, and {shown(around.root)} was looked at",
+                      f"set QMAIL_ROOT to {shown(context.root)}, and export it")
+    elif not os.path.samefile(named, context.root):
+        yield Finding(NOTE, f"{where}: its checkapoppw uses {said(named)}, and {shown(context.root)} was looked at",
                       f"apopctl --qmail-root {quoted(os.fsencode(named))} doctor")
 
 
@@ -182,15 +182,15 @@ def _offered(service: Service, where: str, offered: list[str]) -> Iterator[Findi
                       "an old challenge and its response could be sent again as a password", 'set it to "plain"')
 
 
-def _boxes(where: str, around: Surroundings) -> Iterator[Finding]:
+def _boxes(where: str, context: Context) -> Iterator[Finding]:
     try:
         delivery = control.default_delivery() or b""
     except LoginError:
         return
-    if around.boxless and not (delivery.startswith((b".", b"/")) and delivery.endswith(b"/")):
+    if context.boxless and not (delivery.startswith((b".", b"/")) and delivery.endswith(b"/")):
         yield Finding(
-            WARNING, f"{where}: {shown(around.boxless[0])} has a password and no .qmail, and control/defaultdelivery "
+            WARNING, f"{where}: {shown(context.boxless[0])} has a password and no .qmail, and control/defaultdelivery "
             "names no maildir: qmail-pop3d finds no mailbox",
-            f"echo ./Maildir/ > {quoted(os.path.join(around.root, b'control/defaultdelivery'))}, if that is what "
+            f"echo ./Maildir/ > {quoted(os.path.join(context.root, b'control/defaultdelivery'))}, if that is what "
             "qmail-start is told",
         )

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from ..refusal import shown
+from ..escape import shown
 
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r]+|\\\n) | (?P<comment>\#[^\n]*) | (?P<end>\n|&&|\|\||[;&|()])

@@ -1,0 +1,83 @@
+"""Trying a login: checkapoppw itself is run as a mail server runs it, and what it logs is its verdict."""
+
+import hmac
+import os
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from hashlib import md5
+
+from .errors import Trouble
+
+MECHANISMS = ("plain", "apop", "cram-md5")
+_NEXT = b"/bin/true"
+_md5 = partial(md5, usedforsecurity=False)  # there under FIPS, too
+# A line of the log is shorter than this (checkapoppw/log.py).
+_LONGEST_LINE = 4096
+# What is ours in the environment of a trial, whatever the administrator's says: the line comes to us, at once.
+_OURS = {b"CHECKAPOPPW_LOG": b"fd:4", b"CHECKAPOPPW_FAIL_DELAY": b"0", b"CHECKAPOPPW_STRICT_PID": b"1"}
+
+
+class Verdict:
+    """How a login ended.
+
+    mechanism: by which it was tried
+    code: its exit code, or minus the signal that ended it
+    fields: those of its line in the log, the remedy without its quotes; none where it did not come to that
+    """
+
+    def __init__(self, mechanism: str, code: int, line: str) -> None:
+        self.mechanism = mechanism
+        self.code = code
+        words, _, remedy = line.partition(" remedy=")
+        self.fields = dict(word.split("=", 1) for word in words.split(" ") if "=" in word)
+        self.fields["remedy"] = "" if remedy == "-" else remedy.strip('"')
+
+
+def beside() -> str:
+    """The checkapoppw that was installed with the running command."""
+    return os.path.join(os.path.dirname(os.path.realpath(sys.argv[0])), "checkapoppw")
+
+
+def attempt(program: str, mechanism: str, login: bytes, password: bytes, environ: Mapping[bytes, bytes]) -> Verdict:
+    """Log in.  Raises Trouble for a program that cannot be run, OSError."""
+    challenge = b"<%d.%d@apopctl>" % (os.getpid(), time.time())
+    data = login + b"\0" + response(mechanism, password, challenge) + b"\0"
+    data += b"\0" if mechanism == "plain" else challenge + b"\0"
+    code, line = _run(program, data, {**environ, **_OURS})
+    return Verdict(mechanism, code, line)
+
+
+def response(mechanism: str, password: bytes, challenge: bytes) -> bytes:
+    """What a client answers to a challenge, by the standard library and not by our own code that is tried."""
+    if mechanism == "plain":
+        return password
+    if mechanism == "apop":
+        return _md5(challenge + password).hexdigest().encode()
+    return hmac.new(password, challenge, _md5).hexdigest().encode()
+
+
+def _run(program: str, data: bytes, environ: Mapping[bytes, bytes]) -> tuple[int, str]:
+    # Not by subprocess, which cannot place a descriptor.
+    (reader, writer), (lines, log) = os.pipe(), os.pipe()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    placed = {0: nothing, 1: nothing, 2: nothing, 3: reader, 4: log}
+    try:
+        os.write(writer, data)
+        os.close(writer)
+        # Out of the way first, so that none is overwritten before it is in its place
+        actions: list[tuple[int, ...]] = []
+        actions += [(os.POSIX_SPAWN_DUP2, source, 100 + target) for target, source in placed.items()]
+        actions += [(os.POSIX_SPAWN_DUP2, 100 + target, target) for target in placed]
+        actions += [(os.POSIX_SPAWN_CLOSE, 100 + target) for target in placed]
+        child = os.posix_spawn(program, [os.fsencode(program), _NEXT], environ, file_actions=actions)
+    except (FileNotFoundError, PermissionError) as error:
+        raise Trouble(f"{program} cannot be run: {error.strerror}") from None
+    finally:
+        for descriptor in (nothing, reader, log):
+            os.close(descriptor)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with open(lines, "rb") as file:
+        text = file.read(_LONGEST_LINE)
+    return code, text.decode("ascii", "backslashreplace").rpartition("\n")[0].rpartition("\n")[2]

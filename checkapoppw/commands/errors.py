@@ -1,0 +1,34 @@
+"""What a command says when it does not do as asked, and with which exit code it ends then."""
+
+class Refusal(Exception):
+    """A request that is refused.  Its text goes to the user as it is, and holds no secret."""
+
+    code = 1
+
+
+class NotOfThisFile(Refusal):
+    """The password that was to be verified opens nothing (htpasswd's code for that)."""
+
+    code = 3
+
+
+class NoSuchLabel(Refusal):
+    """No line has this label."""
+
+    code = 4
+
+
+class LabelTaken(Refusal):
+    """A line with this label is there already."""
+
+    code = 5
+
+
+class TooWeak(Refusal):
+    """The password is weaker than this host allows."""
+
+    code = 6
+
+
+class Trouble(Exception):
+    """A request that cannot be carried out now (exit code 111).  Its text likewise."""

@@ -1,0 +1,65 @@
+"""A record of explain.py as people read it: an indented tree, coloured where the terminal wants it."""
+
+import click
+
+from ..children import Report, raw
+from ..escape import shown
+
+_COLOURS = {"ok": "green", "missing": "yellow", "refused": "yellow"}
+
+
+def tree(record: Report) -> list[str]:
+    """The lines of one address.  Nothing from outside gets into them as a control sequence."""
+    lines = [click.style(_text(record["login"]) or '""', bold=True)]
+    for name, value in _steps(record):
+        lines.append(f"  {name:<12} {value}")
+    verdict = click.style(record["status"], fg=_COLOURS.get(record["status"], "red"))
+    if record["status"] == "ok":
+        lines.append(f"  {'login':<12} {verdict}: {', '.join(record['mechanisms'])}")
+    else:
+        lines.append(f"  {'login':<12} {verdict}: {record['reason']}")
+        if record["remedy"]:
+            lines.append(f"  {'remedy':<12} {_text(record['remedy'])}")
+    return lines
+
+
+def _steps(record: Report) -> list[tuple[str, str]]:
+    steps = []
+    if record["rule"]:
+        steps.append(("domain", _text(record["rule"])))
+    if record["local"] is not None:
+        steps.append(("local part", _text(record["local"]) or "empty"))
+    if record["assignment"]:
+        steps.append(("assignment", _text(record["assignment"])))
+    if record["user"] is not None:
+        ids = f"{_text(record['user'])}, uid {record['uid']}, gid {record['gid']}, home {_text(record['home'])}"
+        steps.append(("account", f"{ids}, dash \"{_text(record['dash'])}\", extension \"{_text(record['ext'])}\""))
+    if record["dot_qmail"]:
+        steps.append(("dot-qmail", " ".join(map(_text, record["dot_qmail"]))))
+        steps.append(("governed by", _text(record["governing"] or "none of these")))
+        steps.append(("maildir", _text(record["maildir"] or "none: MAILDIR is unset")))
+    files = [f"{_text(found['name'])}: {_found(found)}" for found in record["found"] or []]
+    files += [f"  {_credential(one)}" for one in record["credentials"] or []]
+    return steps + [("passwords" if line == files[0] else "", line) for line in files]
+
+
+def _found(found: Report) -> str:
+    link = f", a link to {_text(found['link'])}" if found["link"] else ""
+    if found["mode"] is None:
+        return f"{found['error']}{link}"
+    return f"mode {found['mode'][-4:]}, owner {found['owner']}, {found['size']} bytes{link}"
+
+
+def _credential(one: Report) -> str:
+    words = ["{" + _text(one["scheme"]) + "}"]
+    if one["label"]:
+        words.append(f"label {_text(one['label'])}")
+    if one["for"] is not None:
+        words.append(f"for {', '.join(map(_text, one['for']))}")
+    if one["expires"]:
+        words.append(f"{'expired' if one['expired'] else 'expires'} {_text(one['expires'])}")
+    return " ".join(words)
+
+
+def _text(value: str) -> str:
+    return shown(raw(value))

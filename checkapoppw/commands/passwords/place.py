@@ -1,0 +1,167 @@
+"""Where a password file is: which directory, which name, and being the directory's owner before touching it."""
+
+import os
+import pwd
+import stat
+
+from ... import apopfile, control, process, users
+from ...dotqmail import suffix
+from ..errors import Refusal
+from ..escape import shown
+
+
+class Place:
+    """The password file of an address, in a directory that is open, by its owner.
+
+    directory: where it is
+    name: `.apop` and what the exact dot-qmail file's name ends with
+    login: the length in bytes of the shortest login name that it can be for
+    owner: the uid of the directory, and of the address
+    """
+
+    def __init__(self, directory: "Directory", dash: bytes, ext: bytes, login: int) -> None:
+        self.directory = directory
+        self.name = file_name(dash, ext)
+        self.login = login
+        self.owner = directory.owner
+        self._dash = dash
+        self._ext = ext
+
+    @property
+    def file(self) -> tuple[int, bytes]:
+        """The directory's descriptor, and the name: what rewrite.py begins with."""
+        return self.directory.descriptor, self.name
+
+    @property
+    def words(self) -> list[bytes]:
+        """What a guesser of the password would try first."""
+        return [os.fsencode(user_name(self.owner)), self._ext]
+
+    @property
+    def path(self) -> bytes:
+        """The whole path of the file."""
+        return os.path.join(self.directory.path, self.name)
+
+    def for_login(self) -> tuple[bytes, int]:
+        """The path and the open descriptor of the file that a login reads.
+
+        That is another one where the address shares the password of a default file.
+        Raises what apopfile.find() raises.
+        """
+        name, descriptor = apopfile.find(self._dash, self._ext)
+        return os.path.join(self.directory.path, name), descriptor
+
+
+def by_options(extension: bytes | None, named: bytes | None) -> Place:
+    """The place of -e and -d.  Raises Refusal, OSError."""
+    dash, ext = (b"", b"") if extension is None else (b"-", extension)
+    if extension is not None and not extension:
+        raise Refusal("the extension is empty: without -e, apoppasswd sets your own address's password")
+    directory = Directory(directory_for(extension, named))
+    directory.become_owner()
+    # An extension comes with at least `x-` before it or `@x` behind it.
+    login = max(1, len(os.fsencode(user_name(directory.owner)))) if extension is None else len(ext) + 2
+    return Place(directory, dash, ext, login)
+
+
+def by_address(address: bytes, root: bytes) -> Place:
+    """The place that a login with this address comes to, as the account, which only it and root can be.
+
+    root: the directory of qmail
+    Raises what the steps of a login raise (stages.identify()), Refusal, OSError.
+    """
+    control.enter(root)
+    local = control.rewrite(address, control.domains())
+    account = users.find(local)
+    if os.geteuid() not in (0, account.uid):
+        raise Refusal(f"{shown(address)} belongs to {shown(account.user)}, not to you")
+    # Before its home is looked at: whatever links are on the way, they lead to nothing that is not the account's.
+    process.become(account)
+    directory = Directory(account.home)
+    directory.become_owner()
+    return Place(directory, account.dash, account.ext, min(len(address), len(local)))
+
+
+def file_name(dash: bytes, ext: bytes) -> bytes:
+    """`.apop`, or `.apop-ext` with the extension folded as dot-qmail folds it.
+
+    Raises Refusal for what can log in but is not made here (mapping.md, section 0, rule 10).
+    """
+    ending = suffix(dash, ext)
+    if b"/" in ending or ending != ending.translate(None, apopfile.CONTROL):
+        raise Refusal("an extension holds neither a slash nor control characters")
+    return b".apop" + ending
+
+
+def directory_for(ext: bytes | None, named: bytes | None) -> bytes:
+    """The directory of the password file: the one named, or else, for an extension, the current one where it is the
+    runner's and holds a dot-qmail file (a virtual domain's is used like that), or else the runner's home.
+    """
+    if named is not None:
+        return named
+    if ext is not None and _serves_addresses(b"."):
+        return os.getcwdb()
+    return os.path.expanduser(b"~")
+
+
+def _serves_addresses(directory: bytes) -> bool:
+    try:
+        owner = os.stat(directory).st_uid
+        return owner == os.geteuid() and any(name.startswith(b".qmail") for name in os.listdir(directory))
+    except OSError:
+        return False
+
+
+class Directory:
+    """A directory, held open and made the current one: whatever happens to its name from now on does not matter.
+
+    path: where it really is
+    descriptor: for the `dir_fd` of every later step
+    owner: its uid
+    """
+
+    def __init__(self, name: bytes) -> None:
+        """Raise OSError for what is no directory, or may not be entered.
+
+        Raise Refusal where root was led elsewhere by a symbolic link, which somebody may have put there: root can
+        enter what they cannot.
+        """
+        named = os.path.abspath(name)
+        self.descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
+        os.fchdir(self.descriptor)
+        self.path = os.getcwdb()
+        if os.geteuid() == 0 and self.path != named:
+            raise Refusal(f"{shown(named)} leads to {shown(self.path)}: name that one, if it is what you mean")
+        status = os.fstat(self.descriptor)
+        self.owner = status.st_uid
+        self._group = status.st_gid
+        self._mode = status.st_mode
+
+    def become_owner(self) -> None:
+        """Be the owner for good, if we are root; raise Refusal if we are somebody else, or others may write here.
+
+        Root would otherwise act on names that the owner can trade for links between two calls.
+        """
+        if os.geteuid() == 0 and self.owner != 0:
+            gid = self._owners_group()
+            os.setgroups([gid])
+            os.setresgid(gid, gid, gid)
+            os.setresuid(self.owner, self.owner, self.owner)
+        if os.geteuid() != self.owner:
+            raise Refusal(f"{shown(self.path)} belongs to {user_name(self.owner) or f'uid {self.owner}'}, not to you")
+        if self._mode & stat.S_IWOTH:
+            raise Refusal(f"everybody may write {shown(self.path)}, and no login is accepted there: chmod o-w first")
+
+    def _owners_group(self) -> int:
+        try:
+            return pwd.getpwuid(self.owner).pw_gid
+        except KeyError:
+            return self._group
+
+
+def user_name(uid: int) -> str:
+    """The user's name, empty for one who is not in the passwd file."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""

@@ -1,0 +1,173 @@
+"""Editing a password file: its lines are read, changed and put back in one step, by one process at a time.
+
+A crash at any point leaves the old file or the new one, whole, and so does a login find it.
+"""
+
+import errno
+import fcntl
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ... import files
+from ...apopfile import CONTROL, LARGEST
+from ...request import LIMIT
+from ..errors import Refusal, Trouble
+from ..escape import shown
+
+# A login's extension never holds a dot, so that no login can reach names like these.
+TEMPORARY = ".apop.tmp"
+LOCK = ".apop.lock"
+_PATIENCE = 10.0  # seconds; a change takes some thousandths
+_AGAIN = 0.01  # seconds between two looks at the lock
+_DEADLY = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
+
+# The lines of a file are what its LFs separate: the last one is what follows the last LF, usually nothing.
+Change = Callable[[list[bytes]], list[bytes]]
+
+
+def check(password: bytes, login: int) -> None:
+    """Raise Refusal for a password that no login could use.
+
+    login: the length in bytes of the shortest login name that it can be for
+    """
+    if not password:
+        raise Refusal("an empty password would let nobody in")
+    if password != password.translate(None, CONTROL):
+        raise Refusal("a password holds no control characters")
+    # Both are written to descriptor 3 with a NUL behind each.
+    longest = LIMIT - 2 - login
+    if len(password) > longest:
+        raise Refusal(f"the password is too long: with its login name, mail servers pass on {longest} bytes of it")
+
+
+def edit(directory: int, name: bytes, transform: Change, *, unshare: bool = False) -> bytes | None:
+    """Change the lines of a password file; one that is absent has one empty line.
+
+    directory: an open descriptor of the directory that the name is in
+    transform: makes the new lines of the present ones; what it does not change stays byte for byte
+    unshare: whether a symbolic link is replaced by a file that begins without lines, instead of being refused
+    Returns where the link that was replaced had pointed to, or None if there was none.
+    Raises Refusal for a file that cannot be kept, Trouble where another change takes too long, OSError, and what the
+    transform raises.
+    """
+    with _alone(directory):
+        link, content = edited(directory, name, transform, unshare=unshare)
+        _replace(directory, name, content)
+    return link
+
+
+def edited(
+    directory: int, name: bytes, transform: Change, *, unshare: bool = False
+) -> tuple[bytes | None, bytes]:
+    """What edit() would return, and write, if nobody came in between.  Raises the same, but for Trouble."""
+    link, lines = _present(directory, name)
+    if link is not None and not unshare:
+        raise Refusal(f"this is a symbolic link to {shown(link)}, which other addresses may share: "
+                      "give this one a password of its own first")
+    content = b"\n".join(transform(lines))
+    if len(content) > LARGEST:
+        raise Refusal(f"the file would be longer than the {LARGEST} bytes that a login reads: remove lines from it")
+    return link, content
+
+
+def holds(directory: int, name: bytes, line: bytes) -> bool:
+    """Whether a file is there to be read and has this line."""
+    try:
+        return line in _present(directory, name)[1]
+    except (Refusal, OSError):
+        return False
+
+
+@contextmanager
+def _alone(directory: int) -> Iterator[None]:
+    # Two changes at once would lose one's lines.
+    lock = _lock(directory)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEADLY)
+    try:
+        yield
+        # It is done: a signal that has come meanwhile must not say that it is not.
+        while signal.sigtimedwait(_DEADLY, 0):
+            pass
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(lock)
+
+
+def _lock(directory: int) -> int:
+    # The file stays, and is nobody else's to open, so that nobody else can hold us.  The kernel takes the lock away
+    # from a process that dies.
+    end = time.monotonic() + _PATIENCE
+    while True:
+        lock = _lock_file(directory)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Where somebody has removed the file, the next one to come locks another.
+            if os.path.samestat(os.fstat(lock), os.stat(LOCK, dir_fd=directory, follow_symlinks=False)):
+                return lock
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+        if time.monotonic() > end:
+            raise Trouble("somebody else is changing a password here; try again")
+        time.sleep(_AGAIN)
+
+
+def _lock_file(directory: int) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+    before = os.umask(0o077)
+    try:
+        lock = os.open(LOCK, flags, 0o600, dir_fd=directory)
+    finally:
+        os.umask(before)
+    try:
+        status = os.fstat(lock)
+        if not files.is_regular(status.st_mode) or status.st_uid != os.geteuid():
+            raise Trouble(f"{LOCK} is not a file of your own: move it away")
+        os.fchmod(lock, 0o600)
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _present(directory: int, name: bytes) -> tuple[bytes | None, list[bytes]]:
+    # Where a symbolic link points to, and the lines of a file.
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=directory)
+    except FileNotFoundError:
+        return None, [b""]
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return os.readlink(name, dir_fd=directory), [b""]
+    if not files.is_regular(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Refusal("what is there now is not a regular file: move it away first")
+    content = files.read(descriptor, LARGEST)
+    if len(content) > LARGEST or b"\0" in content:
+        raise Refusal("what is there now is not a password file: move it away first")
+    return None, content.split(b"\n")
+
+
+def _replace(directory: int, name: bytes, content: bytes) -> None:
+    temporary = f"{TEMPORARY}.{secrets.token_hex(8)}".encode()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
+    try:
+        with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)  # whatever the umask took away
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        os.unlink(temporary, dir_fd=directory)
+        raise
+    os.fsync(directory)

@@ -1,0 +1,102 @@
+"""qmail's files with notes of what is found: the answers are those of a login, and the notes name the lines."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkapoppw import control
+from checkapoppw.commands.explain import trace
+from checkapoppw.errors import LoginError
+
+CONTROL = {
+    "locals": b"# ours\nExample.Org\n\nlocalhost\n", "percenthack": b"hub.example\n",
+    "virtualdomains": b"v.example:old\n.v.example:wild\nexcept.v.example:\njoe@v.example:one\nv.example:new\n",
+}
+
+
+@pytest.fixture
+def qmail(tmp_path: Path) -> Iterator[Path]:
+    """A directory of qmail, which is the current one."""
+    (tmp_path / "control").mkdir()
+    for name, content in CONTROL.items():
+        (tmp_path / "control" / name).write_bytes(content)
+    before = os.getcwd()
+    os.chdir(tmp_path)
+    yield tmp_path
+    os.chdir(before)
+
+
+@pytest.mark.parametrize(("address", "noted"), [
+    (b"joe@EXAMPLE.org", [b"control/locals line 2: Example.Org"]),
+    (b"ann@V.example", [b"control/virtualdomains line 5: v.example:new"]),
+    (b"Joe@v.example", [b"control/virtualdomains line 4: joe@v.example:one"]),
+    (b"joe@a.v.example", [b"control/virtualdomains line 2: .v.example:wild"]),
+    (b"joe@except.v.example", [b"control/virtualdomains line 3: except.v.example:"]),
+    (b"joe%localhost@hub.example", [b"control/percenthack line 1: hub.example", b"control/locals line 4: localhost"]),
+    (b"joe@hub.example", []),
+    (b"joe@elsewhere", []),
+])
+def test_the_line_that_decides(qmail: Path, address: bytes, noted: list[bytes]) -> None:
+    """Each entry that has decided is noted, with its line, as it stands there."""
+    notes = trace.Notes()
+    try:
+        control.rewrite(address, trace.domains(notes))
+    except LoginError as error:
+        assert error.reason == "remote-address"
+    assert notes == noted
+
+
+def test_me_in_the_place_of_locals(qmail: Path) -> None:
+    """Without control/locals the one local domain is control/me, and the note says so."""
+    (qmail / "control" / "locals").unlink()
+    (qmail / "control" / "me").write_bytes(b"Mail.Example\nnot.this.one\n")
+    notes = trace.Notes()
+    assert control.rewrite(b"joe@mail.example", trace.domains(notes)) == b"joe"
+    assert notes == [b"control/me line 1: Mail.Example"]
+
+
+@pytest.mark.parametrize(("content", "name"), [
+    (b"", b""), (b"\nmail.example\n", b""), (b"#Mail\n", b"#Mail"), (b"\0b\n", b"b"), (b"a\0b\n", b"b"),
+])
+def test_odd_names_in_me(qmail: Path, content: bytes, name: bytes) -> None:
+    """control/me is one line, which may be empty, begin with `#' or hold NULs: all of that names local domains."""
+    (qmail / "control" / "locals").unlink()
+    (qmail / "control" / "me").write_bytes(content)
+    notes = trace.Notes()
+    assert control.rewrite(b"joe@" + name, trace.domains(notes)) == b"joe"
+    assert notes == [b"control/me line 1: " + name]
+
+
+_LINES = st.lists(st.text("ab.:@%# \t\0\n", max_size=9).map(str.encode)).map(b"\n".join)
+
+
+@given(_LINES, _LINES, _LINES, st.text("ab.@%", max_size=9).map(str.encode))
+def test_the_same_as_a_login(local: bytes, percenthack: bytes, virtual: bytes, address: bytes) -> None:
+    """With any control files, an address goes where it goes without notes."""
+    notes = trace.Notes()
+    noting = control.Domains(
+        trace._Names("locals", trace.numbered(local), notes),
+        trace._Names("percenthack", trace.numbered(percenthack), notes),
+        trace._Virtual(virtual, notes),
+    )
+    plain = control.Domains(
+        {name.lower() for name in control.entries(local)}, {name.lower() for name in control.entries(percenthack)},
+        control.VirtualDomains(virtual),
+    )
+    outcomes = []
+    for known in (noting, plain):
+        try:
+            outcomes.append(control.rewrite(address + b"@a", known))
+        except LoginError as error:
+            outcomes.append(error.reason.encode())
+    assert outcomes[0] == outcomes[1]
+
+
+@given(_LINES)
+def test_numbered(content: bytes) -> None:
+    """The entries are those of the file, in their order."""
+    assert [entry for _, entry in trace.numbered(content)] == control.entries(content)
