@@ -62,60 +62,67 @@ class Credential:
         return self.services is None or (bool(service) and service in self.services)
 
 
-def find(dash: bytes, ext: bytes) -> tuple[bytes, int]:
-    """The name and the open descriptor of the file that holds this address's password: the first candidate there is.
-
-    Raises Refused (no-file); Deferred: file-unreadable, and what candidates() raises.
-    """
-    for name in candidates(dash, ext):
-        found = opened(name)
-        if found:
-            return found
-    missing = files.here(b".apop" + dotqmail.suffix(dash, ext))
-    raise Refused("no-file", "the address is wrong, or its password not set with apoppasswd: no %s", missing)
-
-
-def candidates(dash: bytes, ext: bytes) -> "Iterator[bytes]":
-    """The names of the files that may hold this address's password, in order (mapping.md, section 0, rule 2).
+def candidates(dash: bytes, ext: bytes, governing: dotqmail.Governing) -> "Iterator[bytes]":
+    """The names of the files that may hold this address's password, in order (doc/mapping.md).
 
     It is `.apop` named like the exact dot-qmail file.  To be asked for the next one only where that is absent: if the
     exact dot-qmail file is absent too, it is the `.apop` beside the default one that governs the address.  So an
     address with a dot-qmail file of its own never shares a password by accident.
 
-    Raises what dotqmail.governing() raises.
+    Raises governing's trouble.
     """
     yield b".apop" + dotqmail.suffix(dash, ext)
-    governing = dotqmail.governing(dash, ext)
-    if governing:
-        suffix, default, descriptor = governing
-        posix.close(descriptor)
-        if default:
-            yield b".apop" + suffix
+    if governing.trouble:
+        raise governing.trouble
+    if governing.is_default and governing.suffix is not None:
+        yield b".apop" + governing.suffix
 
 
-def opened(name: bytes) -> tuple[bytes, int] | None:
-    """The name and an open descriptor of a file in the current directory, or None if it is absent.
+def find_file(
+    home: files.Directory, dash: bytes, ext: bytes, governing: dotqmail.Governing,
+    looks: "list[tuple[bytes, posix.stat_result | OSError]]",
+) -> tuple[bytes, int]:
+    """The name and the open descriptor of the file that holds this address's password: the first candidate there is.
 
-    Raises Deferred (file-unreadable).
+    looks: takes each name that was tried, with what is there
+    Raises Refused (no-file); Deferred: file-unreadable, and what candidates() raises.
     """
-    try:
-        # O_NONBLOCK: a FIFO does not hold us.  Symbolic links are followed: they are a way to share a password.
-        return name, posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY)
-    except OSError as error:
-        if error.errno in _ABSENT:
-            return None
-        raise Deferred("file-unreadable", "make %s a file that its user can read", files.here(name)) from None
+    for name in candidates(dash, ext, governing):
+        try:
+            descriptor, status = open_file(home, name)
+        except OSError as error:
+            looks.append((name, error))
+            see_absent(home, name, error)
+        else:
+            looks.append((name, status))
+            return name, descriptor
+    missing = home.whole(b".apop" + dotqmail.suffix(dash, ext))
+    raise Refused("no-file", "the address is wrong, or its password not set with apoppasswd: no %s", missing)
 
 
-def read(path: bytes, descriptor: int, uid: int) -> bytes:
+def open_file(home: files.Directory, name: bytes) -> "tuple[int, posix.stat_result]":
+    """An open descriptor of a file, and its status.  Symbolic links are followed: they are a way to share a password.
+
+    Raises OSError.
+    """
+    descriptor = home.open(name)
+    return descriptor, posix.fstat(descriptor)
+
+
+def see_absent(home: files.Directory, name: bytes, error: OSError) -> None:
+    """See whether this error of open_file() says that there is no such file.  Raises Deferred (file-unreadable)."""
+    if error.errno not in _ABSENT:
+        raise Deferred("file-unreadable", "make %s a file that its user can read", home.whole(name)) from None
+
+
+def read_file(path: bytes, descriptor: int, status: posix.stat_result, uid: int) -> bytes:
     """The content of the file, which must be the account's own, and nobody else's to read.
 
     path: for the remedy that the log tells
     Raises Deferred: file-type, file-owner, file-mode, file-unreadable, file-too-large.  Closes the descriptor.
     """
     try:
-        status = posix.fstat(descriptor)
-        content = files.read(descriptor, LARGEST) if files.is_regular(status.st_mode) else b""
+        content = files.read_all(descriptor, LARGEST) if files.is_regular(status.st_mode) else b""
     except OSError:
         raise Deferred("file-unreadable", "see why %s cannot be read", path) from None
     if not files.is_regular(status.st_mode):
@@ -125,11 +132,11 @@ def read(path: bytes, descriptor: int, uid: int) -> bytes:
     if status.st_mode & _GROUP_AND_OTHERS:
         raise Deferred("file-mode", "chmod 600 %s", path)
     if len(content) > LARGEST:
-        raise Deferred("file-too-large", "shorten %s to 65536 bytes", path)
+        raise Deferred("file-too-large", f"shorten %s to {LARGEST} bytes", path)
     return content
 
 
-def parse(content: bytes) -> list[Credential]:
+def parse_credentials(content: bytes) -> list[Credential]:
     """The credentials of a file, in its order.  No credential at all means that there is no password.
 
     The first line is the password; later ones must name a scheme.  An empty value is no credential.
@@ -157,29 +164,38 @@ def scheme_of(line: bytes) -> tuple[bytes, bytes] | None:
 
 
 def _credential(number: int, line: bytes) -> Credential:
+    # A bare line is a password as it stands.  Any other is {SCHEME}value, then words of key=value behind a TAB each.
     found = scheme_of(line)
     if not found:
         if number > 1:
             raise _malformed(number, "behind the first line, each password needs its {SCHEME}")
-        if line != line.translate(None, CONTROL):
-            raise _malformed(number, "it holds a control character")
+        _see_printable(number, line)
         return Credential(b"PLAIN", line)
     scheme, rest = found
     value, *words = rest.split(b"\t")
-    attributes: dict[bytes, bytes] = {}
-    for word in words:
-        key, equals, attribute = word.partition(b"=")
-        if not equals or key in attributes:
-            raise _malformed(number, "each TAB must be followed by another key=value")
-        attributes[key] = attribute
-    if any(part != part.translate(None, CONTROL) for part in (value, *words)):
-        raise _malformed(number, "it holds a control character")
+    attributes = _attributes(number, words)
+    _see_printable(number, value, *words)
     expires = attributes.get(b"expires")
     if expires is not None and not _is_date(expires):
         raise _malformed(number, "expires= needs a date like 2030-12-31")
     services = attributes.get(b"for")
     return Credential(scheme, value, attributes.get(b"label", b""), expires or b"",
                       None if services is None else services.split(b","))
+
+
+def _attributes(number: int, words: list[bytes]) -> dict[bytes, bytes]:
+    attributes: dict[bytes, bytes] = {}
+    for word in words:
+        key, equals, attribute = word.partition(b"=")
+        if not equals or key in attributes:
+            raise _malformed(number, "each TAB must be followed by another key=value")
+        attributes[key] = attribute
+    return attributes
+
+
+def _see_printable(number: int, *parts: bytes) -> None:
+    if any(part != part.translate(None, CONTROL) for part in parts):
+        raise _malformed(number, "it holds a control character")
 
 
 def _malformed(number: int, why: str) -> Deferred:

@@ -1,17 +1,21 @@
-"""qmail's control files, and what qmail-send makes of an address with them.
+"""qmail's control files, and what qmail-send makes of an address with them.  Pure: their contents in, a local part out.
 
-Every path is relative to the directory of qmail, which the caller has made the current one (as qmail's own programs
-do).  All matching is on bytes; lower-case means A to Z only.
+All matching is on bytes; lower-case means A to Z only (doc/mapping.md).
 """
 
-import posix
-
-from . import files
 from .errors import Deferred, Refused
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Every control file that this project reads: those of many lines and those of one, which a login reads, and those that
+# apoppasswd reads, of one line each.
+LISTS = (b"locals", b"virtualdomains", b"percenthack")
+LINES = (b"me", b"defaultdelivery")
+FOR_PASSWORDS = (b"apopscheme", b"apopstrength")
+
 _BLANK = b" \t\n"  # what control.c strips from the end of a line; not CR
-# Ten million virtual domains fit; a device file that never ends does not take the machine's memory.
-LARGEST = 1 << 28
 
 
 class VirtualDomains:
@@ -58,36 +62,6 @@ class Domains:
         self.virtual = virtual
 
 
-def enter(root: bytes) -> None:
-    """Make the directory of qmail the current one.  Raises Deferred (no-qmail)."""
-    try:
-        posix.chdir(root)
-    except OSError:
-        raise Deferred("no-qmail", "name the directory of qmail in QMAIL_ROOT: %s is not one", root) from None
-
-
-def read(name: bytes) -> bytes | None:
-    """The content of a control file, or None if there is none.  Raises Deferred (control-unreadable)."""
-    path = b"control/" + name
-    try:
-        descriptor = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        raise _unreadable(path) from None
-    try:
-        content = files.read(descriptor, LARGEST)
-    except OSError:
-        raise _unreadable(path) from None
-    if len(content) > LARGEST:
-        raise _unreadable(path)
-    return content
-
-
-def _unreadable(path: bytes) -> Deferred:
-    return Deferred("control-unreadable", "make %s under the directory of qmail a readable file", path)
-
-
 def entries(content: bytes) -> list[bytes]:
     """The entries of a control file of many lines (control_readfile in control.c; constmap.c splits at NUL)."""
     lines = (line.rstrip(_BLANK) for line in content.split(b"\n"))
@@ -99,30 +73,30 @@ def first_line(content: bytes) -> bytes:
     return content.partition(b"\n")[0].rstrip(_BLANK)
 
 
-def domains() -> Domains:
-    """Read what qmail-send reads of domains at its start.
+def names(file: bytes, content: bytes) -> set[bytes]:
+    """The domains of a control file, in lower case; of control/me the one line, in which `#` is not special."""
+    found = first_line(content).split(b"\0") if file in LINES else entries(content)
+    return {name.lower() for name in found}
 
-    Raises Deferred: control-unreadable, or no-locals where qmail-send would not start either.
+
+def domains(
+    content_of: "Callable[[bytes], bytes | None]", names: "Callable[[bytes, bytes], set[bytes]]" = names,
+    virtual: "Callable[[bytes], VirtualDomains]" = VirtualDomains,
+) -> Domains:
+    """What qmail-send learns of domains at its start.
+
+    content_of: the content of a control file by its name, or None if there is none
+    names, virtual: what makes a set of domains, and a map of virtual domains
+    Raises what content_of() raises, and Deferred (no-locals) where qmail-send would not start either.
     """
-    local = read(b"locals")
-    if local is not None:
-        names = entries(local)
-    else:
-        me = read(b"me")
-        if me is None:
-            raise Deferred("no-locals", "name the local domains in control/locals, or this host in control/me")
-        names = first_line(me).split(b"\0")
-    return Domains(
-        {name.lower() for name in names},
-        {name.lower() for name in entries(read(b"percenthack") or b"")},
-        VirtualDomains(read(b"virtualdomains") or b""),
-    )
-
-
-def default_delivery() -> bytes | None:
-    """The first line of control/defaultdelivery, or None.  Raises Deferred (control-unreadable)."""
-    content = read(b"defaultdelivery")
-    return None if content is None else first_line(content)
+    for file in (b"locals", b"me"):
+        content = content_of(file)
+        if content is not None:
+            return Domains(
+                names(file, content), names(b"percenthack", content_of(b"percenthack") or b""),
+                virtual(content_of(b"virtualdomains") or b""),
+            )
+    raise Deferred("no-locals", "name the local domains in control/locals, or this host in control/me")
 
 
 def rewrite(address: bytes, known: Domains) -> bytes:

@@ -1,6 +1,6 @@
 """The dot-qmail files of an address: their names, which of them governs it, and the mailbox it names.
 
-The rules are qmail-local.c's.  Files are opened as the account, in its home directory.
+The rules are qmail-local.c's (doc/mapping.md).  Files are opened as the account, in its home directory.
 """
 
 import errno
@@ -27,74 +27,97 @@ def default_suffixes(dash: bytes, ext: bytes) -> list[bytes]:
     return [exact[:end] + b"default" for end in ends if end == len(dash) or exact[end - 1] == 0x2D]
 
 
-def enter_home(home: bytes) -> None:
-    """Make the home the current directory, and check it as qmail-local does (checkhome()).
+def open_home(path: bytes) -> files.Directory:
+    """The home of an account, checked as qmail-local does; to be called as the account.
 
-    Raises Deferred: home-unreachable, home-writable (by others), home-sticky.
+    Raises Deferred: home-unreachable, and what check_home() raises.
     """
     try:
-        posix.chdir(home)
-        mode = posix.stat(b".").st_mode
+        home = files.Directory(path)
     except OSError:
-        raise Deferred("home-unreachable", "make %s a directory that its user can enter", home) from None
+        raise Deferred("home-unreachable", "make %s a directory that its user can enter", path) from None
+    check_home(home)
+    return home
+
+
+def check_home(home: files.Directory) -> None:
+    """checkhome() in qmail-local.c.  Raises Deferred: home-writable (by others), home-sticky."""
+    mode = posix.fstat(home.descriptor).st_mode
     if mode & _OTHERS_WRITE:
-        raise Deferred("home-writable", "chmod o-w %s", home)
+        raise Deferred("home-writable", "chmod o-w %s", home.path)
     if mode & _STICKY:
-        raise Deferred("home-sticky", "chmod -t %s", home)
+        raise Deferred("home-sticky", "chmod -t %s", home.path)
 
 
-def governing(dash: bytes, ext: bytes) -> tuple[bytes, bool, int] | None:
-    """The dot-qmail file that qmail delivers this address with: its suffix, whether it is a default file, and its
-    open descriptor; None where there is no file.
+class Governing:
+    """The dot-qmail file that qmail delivers an address with, as it was when this was made.
 
-    Raises Deferred (dot-qmail-unreadable, dot-qmail-writable) where qmail would defer.
+    suffix: what follows `.qmail` in its name, or None where there is no file
+    is_default: whether it is a default file
+    content: its first bytes, up to one more than LARGEST; None where they could not be read
+    trouble: the failure that qmail defers its mail for, or None
     """
-    exact = suffix(dash, ext)
-    descriptor = _open(b".qmail" + exact)
-    if descriptor is not None:
-        return exact, False, descriptor
-    for default in default_suffixes(dash, ext):
-        descriptor = _open(b".qmail" + default)
-        if descriptor is not None:
-            return default, True, descriptor
-    return None
+
+    __slots__ = ("content", "is_default", "suffix", "trouble")
+
+    def __init__(self, home: files.Directory, dash: bytes, ext: bytes) -> None:
+        """Look for it; nothing is raised."""
+        self.suffix: bytes | None = None
+        self.is_default = False
+        self.content: bytes | None = b""
+        self.trouble: Deferred | None = None
+        try:
+            self._find(home, dash, ext)
+        except Deferred as error:
+            self.trouble = error
+
+    def _find(self, home: files.Directory, dash: bytes, ext: bytes) -> None:
+        # qmesearch() in qmail-local.c
+        exact = suffix(dash, ext)
+        for candidate in (exact, *default_suffixes(dash, ext)):
+            descriptor = _open(home, b".qmail" + candidate)
+            if descriptor is not None:
+                # `.qmaildefault` is one too; an exact name that ends in `default` is none.
+                self.suffix, self.is_default = candidate, candidate != exact
+                self.content = _content(descriptor)
+                return
 
 
-def _open(name: bytes) -> int | None:
+def _open(home: files.Directory, name: bytes) -> int | None:
     # qmeexists() in qmail-local.c
     try:
-        descriptor = posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY)
+        descriptor = home.open(name)
     except OSError as error:
         if error.errno in TEMPORARY or error.errno in (errno.EPERM, errno.EACCES):
-            raise Deferred("dot-qmail-unreadable", "make %s readable to its user", files.here(name)) from None
+            raise Deferred("dot-qmail-unreadable", "make %s readable to its user", home.whole(name)) from None
         return None
     mode = posix.fstat(descriptor).st_mode
     if files.is_regular(mode):
         if not mode & _OTHERS_WRITE:
             return descriptor
         posix.close(descriptor)
-        raise Deferred("dot-qmail-writable", "chmod o-w %s", files.here(name))
+        raise Deferred("dot-qmail-writable", "chmod o-w %s", home.whole(name))
     posix.close(descriptor)
     return None
 
 
-def maildir(dash: bytes, ext: bytes, default_delivery: bytes | None) -> bytes | None:
-    """The maildir that qmail delivers this address to, as the dot-qmail file names it, or None.
+def _content(descriptor: int) -> bytes | None:
+    try:
+        return files.read_all(descriptor, LARGEST)
+    except OSError:
+        return None
 
-    default_delivery: the first line of control/defaultdelivery, which holds for an account's own address that has no
-    dot-qmail file or an empty one
+
+def maildir(governing: Governing, default_delivery: bytes | None) -> bytes | None:
+    """The maildir that qmail delivers an address to, as the dot-qmail file names it, or None.
+
+    default_delivery: the first line of control/defaultdelivery, for an account's own address that has no dot-qmail file
+    or an empty one; None for any other address
     A file that qmail would defer on names no mailbox.
     """
-    content = b""
-    try:
-        found = governing(dash, ext)
-        if found:
-            content = files.read(found[2], LARGEST)
-    except (Deferred, OSError):
+    if governing.trouble or governing.content is None:
         return None
-    if not content and not dash and not ext:
-        content = default_delivery or b""
-    return maildir_line(content)
+    return maildir_line(governing.content or default_delivery or b"")
 
 
 def maildir_line(content: bytes) -> bytes | None:

@@ -1,15 +1,16 @@
 """Dovecot's variant of the interface, up to Dovecot 2.3: passdb and userdb `checkpassword`.
 
 The program that follows is Dovecot's own checkpassword-reply.  It wants the ids that it was started with, so that
-not this process becomes the account but a child, which hands the account's files back through a pipe; and it takes
-what Dovecot is to know from the environment.  Rules: callers.md, section 0, rule 10, and section 4.
+not this process becomes the account but a child has its ids for a look; and it takes what Dovecot is to know from the
+environment.  Rules: doc/callers.md, C57 to C64.
 """
 
-import _signal
 import posix
+import time
 
-from . import apopfile, files, mechanisms, process, schemes, stages
+from . import apopfile, asaccount, digests, dotqmail, mechanisms, process, request, schemes, stages
 from .errors import Deferred, LoginError, Misused, Refused
+from .sources import Sources
 from .users import Account
 
 TYPE_CHECKING = False
@@ -19,11 +20,8 @@ if TYPE_CHECKING:
 
 _REPLY = "checkpassword-reply"
 _REPLY_DESCRIPTOR = 4
-# A path and a maildir, or the words of a failure, over the file itself.
-_LARGEST_ANSWER = apopfile.LARGEST + 2 * 65536
-_LONGEST_WORDS = 200  # of a reason and its remedy
-# Mechanisms that Dovecot verifies itself, with a password that it asks for.
-_CHALLENGED = {b"CRAM-MD5": "cram-md5", b"APOP": "apop", b"SCRAM-SHA-256": "scram-sha-256"}
+# Mechanisms that Dovecot verifies itself, with a password that it asks for; by its names for them.
+_CHALLENGED = {name.upper().encode(): name for name in digests.MECHANISMS if name != "plain"}
 
 
 class Unknown(Refused):
@@ -58,15 +56,19 @@ def login(environ: dict[bytes, bytes], settings: "Settings", log: "Log", entry: 
     lookup = environ.get(b"AUTHORIZED") == b"1"
     wants_password = lookup and environ.get(b"CREDENTIALS_LOOKUP") == b"1"
     try:
-        asked = stages.hear(settings, log, entry, lookup)
-        account, delivery = stages.identify(asked.login, settings, entry)
-        entry["file"], content, maildir = as_account(account, delivery)
-        credentials = apopfile.parse(content)
+        data = request.read_descriptor()
+        log.open(settings.log)
+        asked = stages.understand(data, settings, entry, lookup)
+        sources = Sources(settings.root)
+        account = stages.identify(asked.login, sources, entry)
+        entry["file"], content, maildir = _looked_up(account, stages.default_delivery(account, sources))
+        credentials = apopfile.parse_credentials(content)
+        context = stages.context(environ, settings, time.time(), posix.getppid())
         password = None
         if wants_password:
-            password = _password(credentials, environ, settings, entry)
+            password = _password(credentials, environ, context, entry)
         elif not lookup:
-            stages.prove(asked, credentials, environ, settings, entry)
+            stages.prove(asked, credentials, context, entry)
     except Refused as error:
         raise Unknown(error.reason, error.remedy, *error.names) if lookup else error from None
     told = reply(account, asked.login, maildir, password, lookup)
@@ -74,11 +76,10 @@ def login(environ: dict[bytes, bytes], settings: "Settings", log: "Log", entry: 
 
 
 def _password(
-    credentials: list[apopfile.Credential], environ: dict[bytes, bytes], settings: "Settings", entry: "Entry"
+    credentials: list[apopfile.Credential], environ: dict[bytes, bytes], context: mechanisms.Context, entry: "Entry"
 ) -> bytes:
     # The first one that the mechanism can use, in Dovecot's own notation.  Any mechanism that is not known here needs
     # the password itself.
-    context = stages.context(environ, settings)
     mechanism = _CHALLENGED.get(environ.get(b"AUTH_MECH", b"").upper(), "plain")
     entry["mechanism"] = mechanism
     if mechanism not in context.mechanisms:
@@ -88,11 +89,12 @@ def _password(
         if one.secret is not None:
             return b"{PLAIN}" + one.secret
         try:
-            schemes.checked(one, 0.0)
-            if mechanism != "plain" and mechanism in schemes.serves(one.scheme):
-                return b"{%s}%s" % (one.scheme, one.value)
+            schemes.cost_with(one, 0.0)
         except Deferred as error:
             trouble = trouble or error
+            continue
+        if mechanism != "plain" and mechanism in schemes.serves(one.scheme):
+            return b"{%s}%s" % (one.scheme, one.value)
     raise trouble or schemes.unserved(mechanism, usable)
 
 
@@ -124,52 +126,22 @@ def mail_location(home: bytes, maildir: bytes) -> bytes:
     return b"maildir:" + path.rstrip(b"/").replace(b":", b"::")
 
 
-def as_account(account: Account, delivery: bytes | None) -> tuple[bytes, bytes, bytes | None]:
-    """The path and the content of the account's password file, and the maildir, read by a child that becomes it.
+def _looked_up(account: Account, delivery: bytes | None) -> tuple[bytes, bytes, bytes | None]:
+    """The path and the content of the account's password file, and the maildir, read by a child with its ids.
 
-    Raises what process.become() and stages.password_file() raise, and Deferred (child-failed).
+    Raises what process.may_become(), dotqmail.open_home() and stages.password_file() raise, and Deferred
+    (child-failed).
     """
-    reader, writer = posix.pipe()
-    child = posix.fork()
-    if child == 0:
-        try:
-            _signal.alarm(process.PATIENCE)  # no alarm outlives a fork
-            posix.write(writer, _answer(account, delivery))
-        finally:
-            posix._exit(0)
-    posix.close(writer)
-    answer = files.read(reader, _LARGEST_ANSWER)
-    try:
-        posix.waitpid(child, 0)
-    except ChildProcessError:
-        pass  # our caller ignores SIGCHLD, and so does the kernel
-    return understood(answer)
-
-
-def _answer(account: Account, delivery: bytes | None) -> bytes:
+    [told] = asaccount.look([(account, lambda: _files(account, delivery))])
+    if isinstance(told, LoginError):
+        raise told
     # A NUL ends each part but the last one: a file's content may hold some.
-    try:
-        process.become(account)
-        path, content, maildir = stages.password_file(account, delivery, {})
-    except LoginError as error:
-        return b"\0".join([b"%d" % error.code, error.reason.encode(), error.remedy.encode(), *error.names])
-    return b"\0".join([b"0", path, maildir or b"", content])
+    parts = told.split(b"\0", 2)
+    if len(parts) < 3:
+        raise asaccount.failed()
+    return parts[0], parts[2], parts[1] or None
 
 
-def understood(answer: bytes) -> tuple[bytes, bytes, bytes | None]:
-    """What as_account() makes of the child's answer.
-
-    Nothing of what a process says that has been the account is believed beyond its form.
-    """
-    code, *parts = answer.split(b"\0", 3)
-    if code == b"0" and len(parts) == 3 and len(answer) <= _LARGEST_ANSWER:
-        return parts[0], parts[2], parts[1] or None
-    kind = {b"1": Refused, b"111": Deferred}.get(code)
-    if kind and len(parts) >= 2:
-        reason, remedy = parts[0].decode("latin-1"), parts[1].decode("latin-1")
-        # The log shows both as our own words.
-        words = reason + remedy
-        plain = words.isascii() and words.isprintable() and '"' not in words and len(words) <= _LONGEST_WORDS
-        if plain and reason.replace("-", "").isalnum() and remedy.count("%") == remedy.count("%s") == len(parts) - 2:
-            raise kind(reason, remedy, *parts[2:])
-    raise Deferred("child-failed", "see why a process that had become the account ended early")
+def _files(account: Account, delivery: bytes | None) -> bytes:
+    path, content, maildir = stages.password_file(dotqmail.open_home(account.home), account, delivery, {})
+    return b"\0".join([path, maildir or b"", content])

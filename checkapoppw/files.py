@@ -1,4 +1,4 @@
-"""Files: reading a whole one within a bound, telling regular ones, and naming one for people."""
+"""Files: a directory that is held open, reading a whole file within a bound, telling regular ones."""
 
 import posix
 
@@ -6,7 +6,38 @@ _REGULAR, _TYPE = 0o100000, 0o170000  # inode(7); the module stat would be one i
 _PIECE = 65536  # a pipe's or a socket's buffer; also what is reserved before a file shows how long it is
 
 
-def read(descriptor: int, limit: int) -> bytes:
+class Directory:
+    """A directory, held open, in which files are looked up whatever becomes of its name or of the current directory.
+
+    path: its name as it was given, for people
+    descriptor: for the `dir_fd` of every further step; it need not be one that can be read
+    """
+
+    __slots__ = ("descriptor", "path")
+
+    def __init__(self, path: bytes) -> None:
+        """Raise OSError where chdir(2) would fail: for what is no directory, or may not be entered."""
+        self.path = path
+        self.descriptor = posix.open(path, posix.O_PATH | posix.O_DIRECTORY)
+        try:
+            posix.stat(b".", dir_fd=self.descriptor)
+        except OSError:
+            posix.close(self.descriptor)
+            raise
+
+    def open(self, name: bytes) -> int:
+        """A descriptor of a file in it, to be read.  Symbolic links are followed; a FIFO does not hold us.
+
+        Raises OSError.
+        """
+        return posix.open(name, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_NOCTTY, dir_fd=self.descriptor)
+
+    def whole(self, name: bytes) -> bytes:
+        """The whole path of a file in it, for people."""
+        return self.path + b"/" + name
+
+
+def read_all(descriptor: int, limit: int) -> bytes:
     """Read up to the end, or until more than `limit` bytes have come, and close the descriptor.
 
     The caller tells by a result longer than the limit that there was more.  Raises OSError.
@@ -26,8 +57,3 @@ def read(descriptor: int, limit: int) -> bytes:
 def is_regular(mode: int) -> bool:
     """Whether a mode, as fstat(2) gives it, is that of a regular file."""
     return mode & _TYPE == _REGULAR
-
-
-def here(name: bytes) -> bytes:
-    """The whole path of a file in the current directory."""
-    return posix.getcwdb() + b"/" + name

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# Microseconds for all checks of one login together: more than a second would let a user stall the server.
-LIMIT = 1_000_000
 # KiB: the 64 MiB that `doveadm pw -s ARGON2ID` writes.  More is more than any login needs.
 _MOST_MEMORY = 65536
 _MOST_LANES = 4  # threads; the recommendation of RFC 9106 section 4
@@ -37,12 +35,12 @@ _HEX = b"0123456789abcdefABCDEF"
 
 
 def cost(scheme: bytes, value: bytes) -> float:
-    """Microseconds that a check takes at most; over LIMIT also where it takes too much memory.
+    """Microseconds that a check takes at most; infinitely many where it takes too much memory.
 
-    scheme: in capitals, one that SERVES in mechanisms.py has for PLAIN, but for the cheap ones
+    scheme: one of KINDS
     Raises ValueError for a value that is malformed.
     """
-    return _LEAST + _COSTS[scheme](value)
+    return _LEAST + KINDS[scheme][0](value)
 
 
 def matches(scheme: bytes, value: bytes, password: bytes) -> bool:
@@ -52,30 +50,40 @@ def matches(scheme: bytes, value: bytes, password: bytes) -> bool:
     """
     if b"\0" in password:
         return False  # no library agrees with another on these
-    if scheme == b"SCRAM-SHA-256":
-        iterations, salt, key = scram(value)
-        return same(scram_keys(password, salt, iterations)[0], key)
-    if scheme == b"PBKDF2":
-        rounds, salt, digest = _pbkdf2(value)
-        return same(pbkdf2(password, salt, rounds), digest)
-    if scheme == b"BLF-CRYPT":
-        password = password[:_LONGEST_BCRYPT]
-    import contextlib
-
-    reserve = bytes(_RESERVE)  # which only asks for it, and does not fill it
-    try:
-        # Where passlib warns, of an old library say, or logs, that is to reach nobody's descriptor 2.
-        with contextlib.redirect_stderr(None):
-            return bool(handler(scheme).verify(password, value.decode("ascii")))
-    finally:
-        del reserve
+    return KINDS[scheme][1](value, password)
 
 
-def handler(scheme: bytes) -> "Any":
-    """What passlib has for a scheme."""
+def _scram_matches(value: bytes, password: bytes) -> bool:
+    iterations, salt, key = scram(value)
+    return same(scram_keys(password, salt, iterations)[0], key)
+
+
+def _pbkdf2_matches(value: bytes, password: bytes) -> bool:
+    rounds, salt, digest = _pbkdf2(value)
+    return same(pbkdf2(password, salt, rounds), digest)
+
+
+def _by_passlib(name: str, longest: int | None = None) -> "Callable[[bytes, bytes], bool]":
+    # What verifies by passlib's handler of this name.  longest: of a password, so many bytes count
+    def matches(value: bytes, password: bytes) -> bool:
+        import contextlib
+
+        reserve = bytes(_RESERVE)  # which only asks for it, and does not fill it
+        try:
+            # Where passlib warns, of an old library say, or logs, that is to reach nobody's descriptor 2.
+            with contextlib.redirect_stderr(None):
+                return bool(handler(name).verify(password[:longest], value.decode("ascii")))
+        finally:
+            del reserve
+
+    return matches
+
+
+def handler(name: str) -> "Any":
+    """What passlib.hash has by this name."""
     import passlib.hash
 
-    return getattr(passlib.hash, _HANDLERS[scheme])
+    return getattr(passlib.hash, name)
 
 
 def pbkdf2(password: bytes, salt: bytes, rounds: int) -> bytes:
@@ -143,7 +151,7 @@ def _argon2id(value: bytes) -> float:
     if b"=" in salt + digest or memory < 8 * lanes or not 8 <= sizes[0] <= 64 or not 16 <= sizes[1] <= 64:
         raise ValueError("no Argon2id")
     if memory > _MOST_MEMORY or lanes > _MOST_LANES:
-        return LIMIT
+        return float("inf")
     threads = 4 * lanes if lanes > 1 else 0
     return passes * (_ARGON2 * memory + _THREAD * threads)
 
@@ -174,14 +182,12 @@ def _base64(text: bytes) -> bytes:
     return found
 
 
-_HANDLERS = {
-    b"ARGON2ID": "argon2", b"BLF-CRYPT": "bcrypt", b"SHA512-CRYPT": "sha512_crypt", b"SHA256-CRYPT": "sha256_crypt",
-}
-_COSTS: "dict[bytes, Callable[[bytes], float]]" = {
-    b"ARGON2ID": _argon2id,
-    b"BLF-CRYPT": lambda value: _BCRYPT * (1 << _blf_crypt(value)),
-    b"SHA512-CRYPT": lambda value: _SHA512_CRYPT * _sha_crypt(value, b"6", 86),
-    b"SHA256-CRYPT": lambda value: _SHA256_CRYPT * _sha_crypt(value, b"5", 43),
-    b"PBKDF2": lambda value: _PBKDF2 * _pbkdf2(value)[0],
-    b"SCRAM-SHA-256": lambda value: _PBKDF2 * scram(value)[0],
+# Every scheme that is verified here: what a value costs, in microseconds, and what compares it with a password.
+KINDS: "dict[bytes, tuple[Callable[[bytes], float], Callable[[bytes, bytes], bool]]]" = {
+    b"ARGON2ID": (_argon2id, _by_passlib("argon2")),
+    b"BLF-CRYPT": (lambda value: _BCRYPT * (1 << _blf_crypt(value)), _by_passlib("bcrypt", _LONGEST_BCRYPT)),
+    b"SHA512-CRYPT": (lambda value: _SHA512_CRYPT * _sha_crypt(value, b"6", 86), _by_passlib("sha512_crypt")),
+    b"SHA256-CRYPT": (lambda value: _SHA256_CRYPT * _sha_crypt(value, b"5", 43), _by_passlib("sha256_crypt")),
+    b"PBKDF2": (lambda value: _PBKDF2 * _pbkdf2(value)[0], _pbkdf2_matches),
+    b"SCRAM-SHA-256": (lambda value: _PBKDF2 * scram(value)[0], _scram_matches),
 }

@@ -9,7 +9,9 @@ _SMTP_METHODS = {b"plain": "plain", b"login": "plain", b"cram-md5": "cram-md5"}
 _POP_METHODS = {b"pop": "plain", b"apop": "apop"}
 _SMTP_PORTS = (b"25", b"465", b"587")
 _PORTS = dict.fromkeys(_SMTP_PORTS, b"smtp") | {b"110": b"pop3", b"995": b"pop3", b"143": b"imap", b"993": b"imap"}
-_SERVICES = {b"smtp": b"smtp", b"submission": b"smtp", b"pop3": b"pop3", b"imap": b"imap"}
+# What a login may be for, as `for=` in the password file names it, and by what other name a caller may call that
+SERVICES = (b"smtp", b"pop3", b"imap")
+_SERVICES = {name: name for name in SERVICES} | {b"submission": b"smtp"}
 
 LOCAL_PORTS = (b"TCPLOCALPORT", b"TCP6LOCALPORT", b"SSLLOCALPORT")
 # What the log shows of them, by its fields.  Of several names the first one that is set counts: those of the program
@@ -40,7 +42,7 @@ def _first(environ: dict[bytes, bytes], names: tuple[bytes, ...]) -> bytes:
 def narrowed(mechanisms: tuple[str, ...], environ: dict[bytes, bytes]) -> tuple[str, ...]:
     """Those of the mechanisms that the caller's hints leave.
 
-    CRAM-MD5 stays on the POP3 ports: there is a patch that brings it there (callers.md, section 3, step 3).
+    CRAM-MD5 stays on the POP3 ports: there is a patch that brings it there (doc/callers.md, C20).
     """
     method = _SMTP_METHODS.get(environ.get(b"SMTPAUTHMETHOD", b""))
     pop = _POP_METHODS.get(environ.get(b"AUTH", b""))

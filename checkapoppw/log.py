@@ -24,8 +24,10 @@ _TROUBLE = 3  # LOG_ERR
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-    Entry = dict[str, bytes | str | int]
+    # What a login finds out, as it goes on.  The log shows FIELDS; stages.py says what else is in it, for others.
+    Entry = dict[str, Any]
 
 
 def escape(value: bytes) -> str:

@@ -3,10 +3,11 @@
 import posix
 import time
 
-from . import apopfile, process, stages
+from . import apopfile, dotqmail, process, request, stages
 from .errors import Deferred, LoginError
 from .log import Log, remedy
 from .settings import Settings
+from .sources import Sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ def main(argv: list[str]) -> "NoReturn":
     entry: Entry = {}
     try:
         process.guard()
-        environ = login(argv, settings, log, entry)
-        process.find(argv[1:], environ)
+        environ = login(argv, dict(posix.environ), settings, log, entry)
+        process.find_program(argv[1:], environ)
         record(log, entry, start, "accepted", "ok")
-        process.run(argv[1:], environ)
+        process.run_program(argv[1:], environ)
     except LoginError as error:
         failure = error
     except BaseException as error:
@@ -41,24 +42,34 @@ def main(argv: list[str]) -> "NoReturn":
         posix._exit(failure.code)
 
 
-def login(argv: list[str], settings: Settings, log: Log, entry: "Entry") -> dict[bytes, bytes]:
+def login(
+    argv: list[str], environ: dict[bytes, bytes], settings: Settings, log: Log, entry: "Entry"
+) -> dict[bytes, bytes]:
     """Decide, and become the account; the environment that the next program is to have.
 
+    environ: our own environment
     entry: takes what the log is to show, as it becomes known
     Raises LoginError.
     """
-    environ = stages.begin(argv, settings, entry)
+    stages.begin(argv, environ, settings, entry)
     if argv[-1].endswith("checkpassword-reply"):
         from . import dovecot
 
         if dovecot.called(argv):
             return dovecot.login(environ, settings, log, entry)
-    asked = stages.hear(settings, log, entry)
+    data = request.read_descriptor()
+    log.open(settings.log)  # before the privileges go, and not before descriptor 3 is free
+    asked = stages.understand(data, settings, entry)
     lc_ctype = process.inherited_lc_ctype(environ)
-    account, delivery = stages.identify(asked.login, settings, entry)
+    sources = Sources(settings.root)
+    account = stages.identify(asked.login, sources, entry)
+    delivery = stages.default_delivery(account, sources)
     process.become(account)
-    _, content, maildir = stages.password_file(account, delivery, entry)
-    stages.prove(asked, apopfile.parse(content), environ, settings, entry)
+    home = dotqmail.open_home(account.home)
+    _, content, maildir = stages.password_file(home, account, delivery, entry)
+    context = stages.context(environ, settings, time.time(), posix.getppid())
+    stages.prove(asked, apopfile.parse_credentials(content), context, entry)
+    posix.fchdir(home.descriptor)
     return process.environment(environ, account, maildir, lc_ctype)
 
 

@@ -7,10 +7,10 @@ that is fresh and our caller's own, a stored value is compared as text only wher
 every comparison takes the same time whatever it finds.
 """
 
-from _md5 import md5  # not hashlib: that one loads OpenSSL
 from _operator import _compare_digest as same  # what hmac.compare_digest is
 
 from . import request as fd3
+from .digests import DIGESTS
 from .errors import Deferred, Refused
 
 TYPE_CHECKING = False
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .errors import LoginError
     from .request import Request
 
-_BLOCK = 64  # bytes; MD5's block, B in RFC 2104 section 2
 
 class Context:
     """What a response is judged by besides the secret.
@@ -47,20 +46,23 @@ def attempts(request: "Request", context: Context) -> tuple[list[str], str]:
 
     A challenge in the first place leaves no other reading: what is with it is never tried as a password.
     """
-    tries, why = [], ""
-    if request.challenge is not None:
-        # No caller writes APOP with the challenge first.
-        digests = ("cram-md5",) if request.order == "cr" else ("cram-md5", "apop")
-        tries = [name for name in digests if name in context.mechanisms]
-        why = _unfit(request.challenge, context) if tries else "mechanism-off"
-        if why:
-            tries = []
-    if request.order != "cr":
-        if "plain" in context.mechanisms:
-            tries.append("plain")
-        elif not tries:
-            why = why or "mechanism-off"
+    tries, why = _digests(request, context) if request.challenge is not None else ([], "")
+    if request.order == "cr":
+        return tries, why
+    if "plain" in context.mechanisms:
+        tries.append("plain")
+    elif not tries:
+        why = why or "mechanism-off"
     return tries, why
+
+
+def _digests(request: "Request", context: Context) -> tuple[list[str], str]:
+    tries = [
+        name for name, (_, length, orders) in DIGESTS.items()
+        if name in context.mechanisms and request.order in orders and len(request.response) == length
+    ]
+    why = _unfit(request.challenge or b"", context) if tries else "mechanism-off"
+    return ([], why) if why else (tries, "")
 
 
 def _unfit(challenge: bytes, context: Context) -> str:
@@ -110,8 +112,8 @@ def matches(mechanism: str, request: "Request", secret: bytes) -> bool:
     """Whether the response is the one that this password gives."""
     if mechanism == "plain":
         return same(request.response, secret)
-    challenge = request.challenge or b""
-    return same(request.response, apop(challenge, secret) if mechanism == "apop" else cram_md5(challenge, secret))
+    digest, _, _ = DIGESTS[mechanism]
+    return same(request.response, digest(request.challenge or b"", secret))
 
 
 def usable(credentials: "list[Credential]", context: Context) -> "list[Credential]":
@@ -137,29 +139,3 @@ _REMEDIES = {
     "foreign-challenge": "an attack, or a program stands between: then set CHECKAPOPPW_STRICT_PID=0",
     "stale-challenge": "an attack, or the clock is wrong: see CHECKAPOPPW_MAX_AGE",
 }
-
-
-def apop(challenge: bytes, secret: bytes) -> bytes:
-    """The digest of RFC 1939 section 7: MD5 over the challenge, angle brackets included, and the secret."""
-    return _hexadecimal(challenge + secret)
-
-
-def cram_md5(challenge: bytes, secret: bytes) -> bytes:
-    """The digest of RFC 2195 section 2: HMAC-MD5 (RFC 2104) over the challenge, keyed with the secret."""
-    inner, outer = key_blocks(secret)
-    return _hexadecimal(outer + md5(inner + challenge).digest())
-
-
-def key_blocks(secret: bytes) -> tuple[bytes, bytes]:
-    """The blocks that the inner and the outer MD5 of HMAC-MD5 begin with (RFC 2104 section 2)."""
-    key = int.from_bytes((secret if len(secret) <= _BLOCK else md5(secret).digest()).ljust(_BLOCK, b"\0"), "big")
-    return _padded(key, b"\x36"), _padded(key, b"\x5c")
-
-
-def _hexadecimal(data: bytes) -> bytes:
-    text: str = md5(data).hexdigest()
-    return text.encode()
-
-
-def _padded(key: int, pad: bytes) -> bytes:
-    return (key ^ int.from_bytes(pad * _BLOCK, "big")).to_bytes(_BLOCK, "big")

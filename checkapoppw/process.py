@@ -1,6 +1,6 @@
 """This process: guarded while it decides, then the account for good, then the next program.
 
-The order within become() and run() is the security of both.
+The order within become() and run_program() is the security of both.
 """
 
 import _signal
@@ -66,7 +66,7 @@ def _undumpable() -> bool:
     # told to (prctl(2), PR_SET_DUMPABLE; proc_sys_fs(5), suid_dumpable).  Only root may change them.
     gid = posix.getegid()
     try:
-        if files.read(posix.open(b"/proc/sys/fs/suid_dumpable", posix.O_RDONLY), 16) != b"0\n":
+        if files.read_all(posix.open(b"/proc/sys/fs/suid_dumpable", posix.O_RDONLY), 16) != b"0\n":
             return False
         posix.setegid(gid ^ 1)
         posix.setegid(gid)
@@ -82,22 +82,33 @@ def become(account: Account) -> None:
     can only be the account already; it keeps its groups.
     Raises Deferred: not-root, or ids-kept where the kernel does not do as told.
     """
-    own = posix.geteuid()
-    if own and own != account.uid:
-        why = f"uid {own} cannot become uid {account.uid}"
-        raise Deferred("not-root", f"start checkapoppw as root, under qmail-smtpd by sudo: {why}")
-    gid = posix.getegid() if own else account.gid
+    is_root = may_become(account)
+    gid = account.gid if is_root else posix.getegid()
     try:
-        if not own:
+        if is_root:
             posix.setgroups([gid])
         posix.setresgid(gid, gid, gid)
         posix.setresuid(account.uid, account.uid, account.uid)
     except OSError:
-        raise Deferred("ids-kept", "start checkapoppw with the right to change its ids") from None
+        raise ids_kept() from None
     # glibc and the kernel are trusted, security modules and user namespaces less so.
     held = (posix.getresuid(), posix.getresgid())
-    if held != ((account.uid,) * 3, (gid,) * 3) or (not own and posix.getgroups() != [gid]) or _regains(gid):
+    if held != ((account.uid,) * 3, (gid,) * 3) or (is_root and posix.getgroups() != [gid]) or _regains(gid):
         raise Deferred("ids-kept", "start checkapoppw without capabilities and securebits")
+
+
+def may_become(account: Account) -> bool:
+    """Whether we are root, who can become any account.  Raises Deferred (not-root) where we can never be this one."""
+    own = posix.geteuid()
+    if own and own != account.uid:
+        why = f"uid {own} cannot become uid {account.uid}"
+        raise Deferred("not-root", f"start checkapoppw as root, under qmail-smtpd by sudo: {why}")
+    return not own
+
+
+def ids_kept() -> Deferred:
+    """The failure of a change of ids."""
+    return Deferred("ids-kept", "start checkapoppw with the right to change its ids")
 
 
 def _regains(gid: int) -> bool:
@@ -123,7 +134,7 @@ def inherited_lc_ctype(environ: dict[bytes, bytes]) -> bytes | None:
             descriptor = posix.open(b"/proc/self/environ", posix.O_RDONLY)
         except OSError:
             return value  # no /proc: it may be the caller's
-        with_nul = b"\0" + files.read(descriptor, _LARGEST_ENVIRONMENT)
+        with_nul = b"\0" + files.read_all(descriptor, _LARGEST_ENVIRONMENT)
         _, found, rest = with_nul.partition(b"\0LC_CTYPE=")
         value = rest.partition(b"\0")[0] if found else None
     return value
@@ -148,7 +159,7 @@ def environment(environ: dict[bytes, bytes], account: Account, maildir: bytes | 
     return kept | {name: value for name, value in ours.items() if value is not None}
 
 
-def run(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
+def run_program(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
     """Become the program: signals and limits as they are by default, the name looked up as djb's pathexec does.
 
     Raises Deferred (exec-failed) if it cannot be run, this process being guarded again.
@@ -171,9 +182,9 @@ def run(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
     raise _not_run(argv[0])
 
 
-def find(argv: list[str], environ: dict[bytes, bytes]) -> None:
-    """Raise Deferred (exec-failed) if run() cannot succeed, as far as that can be told before: the log says it then
-    in the place of success.
+def find_program(argv: list[str], environ: dict[bytes, bytes]) -> None:
+    """Raise Deferred (exec-failed) if run_program() cannot succeed, as far as that can be told before: so the log says
+    it in the place of success.
     """
     if not any(posix.access(path, posix.X_OK) for path in _paths(argv[0], environ)):
         raise _not_run(argv[0])

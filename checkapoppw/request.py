@@ -4,7 +4,7 @@ Any bytes give a Request, a refusal or a misuse, and nothing else.  Which field 
 challenge is told by their shapes alone, and no string has both (callers.md, section 3).
 """
 
-from . import files
+from . import digests, files
 from .errors import Deferred, Misused, Refused
 
 # "checkpassword reads descriptor 3 through end of file ... There is no more than 512 bytes of data before end of
@@ -43,13 +43,13 @@ class Request:
         return f"Request(login={self.login!r}, fields={self.fields}, order={self.order!r}, response=hidden)"
 
 
-def read(descriptor: int = 3) -> bytes:
+def read_descriptor(descriptor: int = 3) -> bytes:
     """Read the descriptor to its end, and close it.
 
     Raises Refused (too-long) over 512 bytes, as checkpassword does, and Deferred (fd3-unreadable).
     """
     try:
-        data = files.read(descriptor, LIMIT)
+        data = files.read_all(descriptor, LIMIT)
     except OSError:
         raise Deferred("fd3-unreadable", "start checkapoppw from a program that speaks checkpassword") from None
     if len(data) > LIMIT:
@@ -57,39 +57,44 @@ def read(descriptor: int = 3) -> bytes:
     return data
 
 
-def parse(data: bytes, indimail: bool = False, lookup: bool = False) -> Request:
+def parse_fields(data: bytes, indimail: bool = False, lookup: bool = False) -> Request:
     """Take the data of descriptor 3 apart.
-
-    Four or more fields are what a NUL injected through AUTH LOGIN looks like; they are plaintext only, unless they
-    are exactly the four that indimail-mta writes, and are expected.
 
     indimail: whether its four fields are expected
     lookup: whether the response may be empty, since nothing is to be verified
     Raises Misused (bad-input) for data that no caller writes, Refused for an empty login or response, or for an
     indimail method other than PLAIN, LOGIN and CRAM-MD5.
     """
-    fields = data.split(b"\0")
-    if fields.pop() or len(fields) < 2:
+    *fields, rest = data.split(b"\0")
+    if rest or len(fields) < 2:
         raise Misused("bad-input", "start checkapoppw from a program that speaks checkpassword")
     login, second = fields[:2]
     if not login:
         raise Refused("empty-login", "enter a name in the mail program")
     if not second and not lookup:
         raise Refused("empty-password", "enter a password in the mail program")
-    if indimail and len(fields) > 3:
-        return _indimail(fields)
+    # The number of fields decides.  Two are a login and a password; three may be a digest, in either order.  Four or
+    # more are what a NUL injected through AUTH LOGIN looks like, and are plaintext only, unless they are exactly the
+    # four that indimail-mta writes, and are expected.
+    if len(fields) == 2:
+        return Request(login, second, 2)
     if len(fields) == 3:
-        third = fields[2]
-        if _is_response(second) and _is_challenge(third):
-            return Request(login, second, 3, third, "rc")
-        if _is_challenge(second) and _is_response(third):
-            return Request(login, third, 3, second, "cr")
-    return Request(login, second, len(fields), note="extra-fields" if len(fields) > 3 else "")
+        return _three(login, second, fields[2])
+    return _indimail(fields) if indimail else Request(login, second, len(fields), note="extra-fields")
+
+
+def _three(login: bytes, second: bytes, third: bytes) -> Request:
+    # A password may have a challenge behind it too: verify() tries a response in the second place as both.
+    if _is_response(second) and _is_challenge(third):
+        return Request(login, second, 3, third, "rc")
+    if _is_challenge(second) and _is_response(third):
+        return Request(login, third, 3, second, "cr")
+    return Request(login, second, 3)
 
 
 def _indimail(fields: list[bytes]) -> Request:
     # indimail-mta's qmail-smtpd.c: 1 LOGIN, 2 PLAIN, 3 CRAM-MD5 with the challenge first, higher ones other digests
-    login, second, third, method = fields[0], fields[1], fields[2], fields[3:]
+    login, second, third, *method = fields
     if method in ([b"\1"], [b"\2"]):
         return Request(login, second, 4)
     if method == [b"\3"] and _is_challenge(second) and _is_response(third):
@@ -104,7 +109,7 @@ def _is_challenge(field: bytes) -> bool:
 
 def _is_response(field: bytes) -> bool:
     # RFC 1939 section 7 and RFC 2195 section 2: 16 octets as lower-case hexadecimal digits
-    return len(field) == 32 and not field.translate(None, _HEX)
+    return len(field) in digests.LENGTHS and not field.translate(None, _HEX)
 
 
 def challenge_time(challenge: bytes) -> int | None:

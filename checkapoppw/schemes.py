@@ -6,6 +6,7 @@ Loaded only where one is not in clear text.  What is particular to a scheme is i
 
 from _operator import _compare_digest as same  # what hmac.compare_digest is
 
+from .digests import MECHANISMS
 from .errors import Deferred, Refused
 
 TYPE_CHECKING = False
@@ -16,12 +17,16 @@ if TYPE_CHECKING:
     from .errors import LoginError
     from .request import Request
 
-_ALL = ("plain", "apop", "cram-md5", "scram-sha-256")
-_SERVES = {
-    b"PLAIN": _ALL, b"CLEARTEXT": _ALL,
-    b"CRAM-MD5": ("plain", "cram-md5"), b"SCRAM-SHA-256": ("plain", "scram-sha-256"),
-    **dict.fromkeys((b"ARGON2ID", b"BLF-CRYPT", b"SHA512-CRYPT", b"SHA256-CRYPT", b"PBKDF2"), ("plain",)),
+# Every scheme, in capitals: the mechanisms that a password stored so can serve, and the module that verifies it; none
+# where the file holds the password itself.
+SCHEMES = {
+    b"PLAIN": (MECHANISMS, ""), b"CLEARTEXT": (MECHANISMS, ""),
+    b"CRAM-MD5": (("plain", "cram-md5"), "crammd5"), b"SCRAM-SHA-256": (("plain", "scram-sha-256"), "hashes"),
+    b"ARGON2ID": (("plain",), "hashes"), b"BLF-CRYPT": (("plain",), "hashes"),
+    b"SHA512-CRYPT": (("plain",), "hashes"), b"SHA256-CRYPT": (("plain",), "hashes"), b"PBKDF2": (("plain",), "hashes"),
 }
+# Microseconds for all checks of one login together: more than a second would let a user stall the server.
+LIMIT = 1_000_000
 
 
 def serves(scheme: bytes) -> tuple[str, ...]:
@@ -29,7 +34,7 @@ def serves(scheme: bytes) -> tuple[str, ...]:
 
     scheme: in capitals, as in Credential; `PLAIN` is a bare line's too
     """
-    return _SERVES.get(scheme, ())
+    return SCHEMES.get(scheme, ((), ""))[0]
 
 
 def tried(
@@ -41,27 +46,37 @@ def tried(
     credentials: all that count, those in clear text too
     tries: the mechanisms that the response may be tried as; why: for which reason another one is ruled out, or empty
     """
+    # One after the other, each against all of its mechanisms.  The cost of all is summed up before each is verified, so
+    # that it stays below LIMIT, and one that cannot be verified does not keep the next one from opening.
     opened: list[tuple[str, Credential]] = []
     troubles: list[LoginError] = []
     spent = 0.0
     for one in credentials:
-        served = [name for name in tries if name in serves(one.scheme)]
-        if one.secret is None and (served or not serves(one.scheme)):
-            try:
-                spent = checked(one, spent)
-                found = [name for name in served if proves(name, one, request.response, request.challenge or b"")]
-                opened += [(name, one) for name in found]
-            except Deferred as error:
-                troubles.append(error)
-    if not troubles and not why:
-        idle = [name for name in tries if not any(name in serves(one.scheme) for one in credentials)]
-        troubles += [unserved(name, credentials) for name in idle]
-    return opened, troubles[0] if troubles else None
+        if not _concerns(one, tries):
+            continue
+        try:
+            spent = cost_with(one, spent)
+            served = [name for name in tries if name in serves(one.scheme)]
+            found = [name for name in served if proves(name, one, request.response, request.challenge or b"")]
+            opened += [(name, one) for name in found]
+        except Deferred as error:
+            troubles.append(error)
+    if troubles:
+        return opened, troubles[0]
+    # Nothing failed to be verified.  That nobody serves a mechanism is told before a wrong password is.
+    idle = [] if why else [name for name in tries if not any(name in serves(one.scheme) for one in credentials)]
+    return opened, unserved(idle[0], credentials) if idle else None
+
+
+def _concerns(one: "Credential", tries: list[str]) -> bool:
+    # Whether it is not in clear text and may serve one of the mechanisms, as an unknown scheme might.
+    served = serves(one.scheme)
+    return one.secret is None and (not served or any(name in served for name in tries))
 
 
 def unserved(mechanism: str, credentials: "list[Credential]") -> Refused:
     """The refusal of a mechanism that none of the credentials can serve."""
-    served = " ".join(name for name in _ALL if any(name in serves(one.scheme) for one in credentials))
+    served = " ".join(name for name in MECHANISMS if any(name in serves(one.scheme) for one in credentials))
     return Refused("mechanism-unserved", f"use {served}, or for {mechanism} run apoppasswd --scheme plain")
 
 
@@ -72,14 +87,14 @@ def holds(credential: "Credential", password: bytes) -> bool:
     """
     if credential.secret is not None:
         return same(password, credential.secret)
-    checked(credential, 0.0)
+    cost_with(credential, 0.0)
     return proves("plain", credential, password)
 
 
-def checked(one: "Credential", spent: float) -> float:
-    """See whether a credential can be verified, at a cost that is bearable; the cost of it and those before.
+def cost_with(one: "Credential", spent: float) -> float:
+    """What verifying this credential and those before it costs, once it is seen that it can be verified at all.
 
-    spent: the cost of those before, in microseconds
+    spent: the cost of those before, in microseconds, as the result is
     Raises Deferred: unknown-scheme, file-malformed, scheme-cost, scheme-unavailable.
     """
     if one.secret is not None:
@@ -90,21 +105,33 @@ def checked(one: "Credential", spent: float) -> float:
         raise Deferred("unknown-scheme", "set it anew with apoppasswd; a password that begins with {x} needs {PLAIN}")
     module = _module(one)
     try:
-        if one.scheme == b"CRAM-MD5":
-            module.parsed(one.value)
-            return spent  # a whole file of these takes a quarter of a second
         spent += module.cost(one.scheme, one.value)
     except ValueError:
         raise Deferred("file-malformed", "set %s anew with apoppasswd: its value is no %s", name, one.scheme) from None
-    if spent > module.LIMIT:
+    if spent > LIMIT:
         raise Deferred("scheme-cost", "set %s anew with apoppasswd: verifying it takes too long", name)
     return spent
+
+
+def proves(mechanism: str, one: "Credential", response: bytes, challenge: bytes = b"") -> bool:
+    """Whether the response is what a credential that cost_with() has passed asks for.
+
+    one: with another scheme than clear text; mechanism: one that this scheme serves, but for SCRAM
+    Raises Deferred (scheme-unavailable).
+    """
+    module = _module(one)
+    try:
+        if mechanism == "plain":
+            return bool(module.matches(one.scheme, one.value, response))
+        return same(response, module.digest(module.parsed(one.value), challenge))
+    except Exception:
+        raise _unavailable(one) from None
 
 
 def _module(one: "Credential") -> "Any":
     # What knows the scheme.  Loaded as the account, like this module.
     try:
-        if one.scheme == b"CRAM-MD5":
+        if SCHEMES[one.scheme][1] == "crammd5":
             from . import crammd5
 
             return crammd5
@@ -112,24 +139,6 @@ def _module(one: "Credential") -> "Any":
     except Exception:
         raise _unavailable(one) from None
     return hashes
-
-
-def proves(mechanism: str, one: "Credential", response: bytes, challenge: bytes = b"") -> bool:
-    """Whether the response is what a credential that checked() has passed asks for.
-
-    one: with another scheme than clear text; mechanism: one that this scheme serves, but for SCRAM
-    Raises Deferred (scheme-unavailable).
-    """
-    module = _module(one)
-    try:
-        if one.scheme == b"CRAM-MD5":
-            stored = module.parsed(one.value)
-            if mechanism == "plain":
-                return same(module.states(response), stored)
-            return same(response, module.digest(stored, challenge))
-        return bool(module.matches(one.scheme, one.value, response))
-    except Exception:
-        raise _unavailable(one) from None
 
 
 def _unavailable(one: "Credential") -> Deferred:

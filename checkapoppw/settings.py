@@ -3,13 +3,19 @@
 Unset or empty means the default.  Whatever cannot be understood is a misuse (exit code 2), never a looser default.
 """
 
+from .digests import MECHANISMS
 from .errors import Misused
 
-# SCRAM-SHA-256 only in Dovecot, which does it by itself.
-MECHANISMS = ("plain", "apop", "cram-md5", "scram-sha-256")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-# Longer delays than this would keep a caller's connection slots busy for too long.
-LONGEST_DELAY = 30.0
+# Seconds: longer delays than this would keep a caller's connection slots busy for too long.
+LONGEST_DELAY = 30
+# The directory of qmail, where QMAIL_ROOT names no other
+ROOT = b"/var/qmail"
+# Descriptors 0 to 2 are the caller's and its client's, 3 is where the login came from.
+LEAST_DESCRIPTOR = 4
 
 
 class Settings:
@@ -33,65 +39,77 @@ class Settings:
         self.max_age = 600
         self.strict_pid = True
         self.indimail = False
-        self.root = b"/var/qmail"
+        self.root = ROOT
 
-    def read(self, environ: dict[bytes, bytes]) -> None:
+    def take_from(self, environ: dict[bytes, bytes]) -> None:
         """Take over what the environment sets; the log and the delay first, since an error needs them.
 
         Raises Misused (bad-setting) at the first variable that cannot be understood; those before it hold.
         """
-        if value := environ.get(b"CHECKAPOPPW_LOG"):
-            self.log = _log(value)
-        if value := environ.get(b"CHECKAPOPPW_FAIL_DELAY"):
-            self.fail_delay = _delay(value)
-        if value := environ.get(b"CHECKAPOPPW_MECHANISMS"):
-            self.mechanisms = _mechanisms(value)
-        if value := environ.get(b"CHECKAPOPPW_MAX_AGE"):
-            self.max_age = _whole("CHECKAPOPPW_MAX_AGE", value)
-        if value := environ.get(b"CHECKAPOPPW_STRICT_PID"):
-            if value not in (b"0", b"1"):
-                raise _bad("CHECKAPOPPW_STRICT_PID", "0 or 1")
-            self.strict_pid = value == b"1"
-        if value := environ.get(b"CHECKAPOPPW_CALLER"):
-            if value != b"indimail":
-                raise _bad("CHECKAPOPPW_CALLER", "indimail, or leave it unset")
-            self.indimail = True
-        if value := environ.get(b"QMAIL_ROOT"):
-            self.root = value
+        for variable, (attribute, value_of) in SETTINGS.items():
+            if text := environ.get(variable):
+                setattr(self, attribute, value_of(variable, text))
 
 
-def _bad(name: str, wanted: str) -> Misused:
-    return Misused("bad-setting", f"set {name} to {wanted}")
+def _bad(variable: bytes, wanted: str) -> Misused:
+    return Misused("bad-setting", f"set %s to {wanted}", variable)
 
 
-def _whole(name: str, value: bytes) -> int:
+def _whole(variable: bytes, text: bytes) -> int:
     # Eighteen digits are more seconds than the universe has, and fewer than int() objects to.
-    if not value.isdigit() or len(value) > 18:
-        raise _bad(name, "a whole number of seconds, or 0")
-    return int(value)
+    if not text.isdigit() or len(text) > 18:
+        raise _bad(variable, "a whole number of seconds, or 0")
+    return int(text)
 
 
-def _delay(value: bytes) -> float:
+def _delay(variable: bytes, text: bytes) -> float:
     # Digits and at most one point: float() would also take `nan`, `1e9`, `1_0` and blanks.
-    if len(value) <= 18 and value.replace(b".", b"", 1).isdigit():
-        seconds = float(value)
+    if len(text) <= 18 and text.replace(b".", b"", 1).isdigit():
+        seconds = float(text)
         if seconds <= LONGEST_DELAY:
             return seconds
-    raise _bad("CHECKAPOPPW_FAIL_DELAY", "seconds, at most 30")
+    raise _bad(variable, f"seconds, at most {LONGEST_DELAY}")
 
 
-def _mechanisms(value: bytes) -> tuple[str, ...]:
-    words = value.replace(b",", b" ").split(b" ")
-    chosen = tuple(name for name in MECHANISMS if name.encode() in words)
-    if not chosen or any(word and word.decode("latin-1") not in MECHANISMS for word in words):
-        raise _bad("CHECKAPOPPW_MECHANISMS", "words out of: plain apop cram-md5 scram-sha-256")
+def _mechanisms(variable: bytes, text: bytes) -> tuple[str, ...]:
+    words = text.decode("latin-1").replace(",", " ").split(" ")
+    chosen = tuple(name for name in MECHANISMS if name in words)
+    if not chosen or any(word and word not in MECHANISMS for word in words):
+        raise _bad(variable, f"words out of: {' '.join(MECHANISMS)}")
     return chosen
 
 
-def _log(value: bytes) -> bytes:
-    if value in (b"syslog", b"off") or b"/" in value:
-        return value
-    # Descriptors 0 to 2 are the caller's and its client's, 3 is where the login came from.
-    if value.startswith(b"fd:") and value[3:].isdigit() and len(value) < 12 and int(value[3:]) >= 4:
-        return value
-    raise _bad("CHECKAPOPPW_LOG", "syslog, off, fd:N with N at least 4, or a path with a / in it")
+def _flag(variable: bytes, text: bytes) -> bool:
+    if text not in (b"0", b"1"):
+        raise _bad(variable, "0 or 1")
+    return text == b"1"
+
+
+def _indimail(variable: bytes, text: bytes) -> bool:
+    if text != b"indimail":
+        raise _bad(variable, "indimail, or leave it unset")
+    return True
+
+
+def _log(variable: bytes, text: bytes) -> bytes:
+    if text in (b"syslog", b"off") or b"/" in text:
+        return text
+    if text.startswith(b"fd:") and text[3:].isdigit() and len(text) < 12 and int(text[3:]) >= LEAST_DESCRIPTOR:
+        return text
+    raise _bad(variable, f"syslog, off, fd:N with N at least {LEAST_DESCRIPTOR}, or a path with a / in it")
+
+
+def _any(_: bytes, text: bytes) -> bytes:
+    return text
+
+
+# Every setting: the variable, the attribute of Settings, and what makes the value out of its text.
+SETTINGS: "dict[bytes, tuple[str, Callable[[bytes, bytes], object]]]" = {
+    b"CHECKAPOPPW_LOG": ("log", _log),
+    b"CHECKAPOPPW_FAIL_DELAY": ("fail_delay", _delay),
+    b"CHECKAPOPPW_MECHANISMS": ("mechanisms", _mechanisms),
+    b"CHECKAPOPPW_MAX_AGE": ("max_age", _whole),
+    b"CHECKAPOPPW_STRICT_PID": ("strict_pid", _flag),
+    b"CHECKAPOPPW_CALLER": ("indimail", _indimail),
+    b"QMAIL_ROOT": ("root", _any),
+}

@@ -1,87 +1,103 @@
-"""The stages of a login, each with its input and output: what the callers' variants of the interface share.
+"""The stages of a login, each with its input and output: what all who decide share, whoever calls.
 
-Their order is main.py's, and under Dovecot dovecot.py's.  Each adds to the log's entry what it finds out.
+None looks at the environment, the clock, the current directory or descriptor 3 by itself: main.py and dovecot.py do,
+whose order is that of a login, and apopctl explain has sources of its own.  Each stage adds to the log's entry what it
+finds out; what the log does not show of it is
+
+local       the local part that the address is delivered to
+assigned    the Account that it belongs to
+looks       the names of password files that were tried, each with its status, or the OSError that came instead
+governing   the dotqmail.Governing of the address
+maildir     its maildir, or None
 """
-
-import posix
-import time
 
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
 from .errors import Misused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .log import Entry, Log
+    from .files import Directory
+    from .log import Entry
     from .settings import Settings
+    from .sources import Sources
 
 
-def begin(argv: list[str], settings: "Settings", entry: "Entry") -> dict[bytes, bytes]:
-    """The environment, once the settings have been taken from it.  Raises Misused: bad-setting, no-program."""
-    environ = dict(posix.environ)
+def begin(argv: list[str], environ: dict[bytes, bytes], settings: "Settings", entry: "Entry") -> None:
+    """Take the settings and the caller's hints from the environment.  Raises Misused: bad-setting, no-program."""
     entry.update(hints.logged(environ))
-    settings.read(environ)
+    settings.take_from(environ)
     if len(argv) < 2:
         raise Misused("no-program", "usage: checkapoppw prog [arg ...]")
-    return environ
 
 
-def hear(settings: "Settings", log: "Log", entry: "Entry", lookup: bool = False) -> request.Request:
-    """What the caller says on descriptor 3.
+def understand(data: bytes, settings: "Settings", entry: "Entry", lookup: bool = False) -> request.Request:
+    """What the caller says by the data of descriptor 3.
 
-    The log is opened here: before the privileges go, and not before descriptor 3 is free.
     lookup: whether a password may be missing
-    Raises what request.read(), Log.open() and request.parse() raise.
+    Raises what request.parse_fields() raises.
     """
-    data = request.read()
-    log.open(settings.log)
     # Before it is taken apart, so that a refusal of its form shows whose login it was.
     login, nul, _ = data.partition(b"\0")
     if nul:
         entry.update(login=login, fields=data.count(b"\0"), note="lookup" if lookup else "")
-    asked = request.parse(data, settings.indimail, lookup)
+    asked = request.parse_fields(data, settings.indimail, lookup)
     entry["order"] = asked.order
     if asked.note:
         entry["note"] = asked.note
     return asked
 
 
-def identify(login: bytes, settings: "Settings", entry: "Entry") -> tuple[users.Account, bytes | None]:
-    """The account that an address is delivered to, and control/defaultdelivery if that may say where.
+def identify(login: bytes, sources: "Sources", entry: "Entry") -> users.Account:
+    """The account that an address is delivered to.
 
-    A login without an `@` is a local part, and reads no control file of domains (mapping.md, section 0, rule 1).
-    Raises what control and users.find() raise.
+    A login without an `@` is a local part, and reads no control file of domains (doc/mapping.md, M1).
+    Raises what control.rewrite(), users and the sources raise.
     """
-    control.enter(settings.root)
-    local = control.rewrite(login, control.domains()) if b"@" in login else login
-    account = users.find(local)
-    entry.update(account=account.user, uid=account.uid)
-    return account, None if account.is_extension else control.default_delivery()
+    local = entry["local"] = control.rewrite(login, sources.domains()) if b"@" in login else login
+    account = users.look_up(local, sources)
+    users.check_ids(account)
+    entry.update(assigned=account, account=account.user, uid=account.uid)
+    users.check_home(account)
+    return account
 
 
-def password_file(account: users.Account, delivery: bytes | None, entry: "Entry") -> tuple[bytes, bytes, bytes | None]:
+def default_delivery(account: users.Account, sources: "Sources") -> bytes | None:
+    """The default delivery instruction, where that may name the mailbox of the address (doc/callers.md, C54).
+
+    Raises Deferred (control-unreadable).
+    """
+    return None if account.is_extension else sources.default_delivery()
+
+
+def password_file(
+    home: "Directory", account: users.Account, delivery: bytes | None, entry: "Entry"
+) -> tuple[bytes, bytes, bytes | None]:
     """The path and the content of the password file, and the address's maildir or None; to be called as the account.
 
-    delivery: the default delivery instruction
-    Raises what dotqmail.enter_home(), apopfile.find() and apopfile.read() raise.
+    home: the account's; delivery: as default_delivery() gives it
+    Raises what apopfile.find_file() and apopfile.read_file() raise.
     """
-    dotqmail.enter_home(account.home)
-    name, descriptor = apopfile.find(account.dash, account.ext)
-    path = entry["file"] = account.home + b"/" + name
-    content = apopfile.read(path, descriptor, account.uid)
-    return path, content, dotqmail.maildir(account.dash, account.ext, delivery)
+    looks = entry["looks"] = []
+    governing = entry["governing"] = dotqmail.Governing(home, account.dash, account.ext)
+    maildir = entry["maildir"] = dotqmail.maildir(governing, delivery)
+    name, descriptor = apopfile.find_file(home, account.dash, account.ext, governing, looks)
+    path = entry["file"] = home.whole(name)
+    return path, apopfile.read_file(path, descriptor, looks[-1][1], account.uid), maildir
 
 
-def context(environ: dict[bytes, bytes], settings: "Settings") -> mechanisms.Context:
-    """What a response is judged by, besides the secret."""
-    parent = posix.getppid() if settings.strict_pid else None
+def context(environ: dict[bytes, bytes], settings: "Settings", now: float, parent: int) -> mechanisms.Context:
+    """What a response is judged by, besides the secret.
+
+    now: seconds since 1970; parent: the process that a challenge must name, if the settings ask for that
+    """
     permitted = hints.narrowed(settings.mechanisms, environ)
-    return mechanisms.Context(permitted, hints.service(environ), time.time(), settings.max_age, parent)
+    named = parent if settings.strict_pid else None
+    return mechanisms.Context(permitted, hints.service(environ), now, settings.max_age, named)
 
 
 def prove(
-    asked: request.Request, credentials: list[apopfile.Credential], environ: dict[bytes, bytes], settings: "Settings",
-    entry: "Entry",
+    asked: request.Request, credentials: list[apopfile.Credential], context: mechanisms.Context, entry: "Entry"
 ) -> None:
     """Let the response prove the password.  Raises what mechanisms.verify() raises."""
-    mechanism, credential = mechanisms.verify(asked, credentials, context(environ, settings))
+    mechanism, credential = mechanisms.verify(asked, credentials, context)
     entry.update(mechanism=mechanism, credential=credential.label)

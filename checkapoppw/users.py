@@ -1,22 +1,29 @@
 """From a local part to the account that qmail delivers it to: users/cdb, the passwd file, or alias.
 
-The rules are qmail-lspawn's and qmail-getpw's; paths are relative to the directory of qmail.
+The rules are qmail-lspawn's and qmail-getpw's (doc/mapping.md).  What they ask of the host is asked of a Host.
 """
 
-import posix
-import sys
-
-from . import cdb
 from .errors import TEMPORARY, Deferred, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+
+    class Host(Protocol):
+        """What is asked of the host; sources.py answers."""
+
+        def assignment(self, local: bytes) -> bytes | None: ...
+
+        def account(self, name: bytes) -> "Account | None": ...
+
+        def home_owner(self, home: bytes) -> int: ...
+
 
 _LONGEST_NAME = 31  # GETPW_USERLEN - 1 in qmail-getpw.c
 _BREAK = b"-"  # conf-break
-_NO_ID = 0xFFFFFFFF  # setresuid(2) takes it for "leave it as it is"
-_SHELL = b"/bin/sh"
+NO_ID = 0xFFFFFFFF  # setresuid(2) takes it for "leave it as it is"
+SHELL = b"/bin/sh"
 
 
 class Account:
@@ -28,7 +35,7 @@ class Account:
     __slots__ = ("dash", "ext", "gid", "home", "shell", "source", "uid", "user")
 
     def __init__(self, user: bytes, uid: int, gid: int, home: bytes, dash: bytes, ext: bytes,
-                 shell: bytes = _SHELL, source: str = "cdb") -> None:
+                 shell: bytes = SHELL, source: str = "cdb") -> None:
         self.user = user
         self.uid = uid
         self.gid = gid
@@ -44,78 +51,39 @@ class Account:
         return bool(self.dash or self.ext)
 
 
-class Passwd:
-    """The passwd file as qmail-getpw asks it."""
-
-    def account(self, name: bytes) -> Account | None:
-        """The account of this very name, dash and ext empty, or None.
-
-        Python does not tell why a look-up failed, so that all failures are "no such user" here, as they are for
-        qmail-getpw but for ETXTBSY.
-        """
-        import pwd  # only hosts where users/cdb leaves names to the passwd file pay for it
-
-        encoding = sys.getfilesystemencoding()
-        try:
-            entry = pwd.getpwnam(name.decode(encoding, "surrogateescape"))
-        except KeyError:
-            return None
-        user, home, shell = (
-            text.encode(encoding, "surrogateescape") for text in (entry.pw_name, entry.pw_dir, entry.pw_shell)
-        )
-        # The pwd module makes -1 of 4294967295.
-        uid, gid = entry.pw_uid & _NO_ID, entry.pw_gid & _NO_ID
-        return Account(user, uid, gid, home, b"", b"", shell or _SHELL, "getpw")
-
-    def owner(self, home: bytes) -> int:
-        """The uid that a directory belongs to.  Raises OSError."""
-        return posix.stat(home).st_uid
-
-
-def find(local: bytes) -> Account:
-    """The account that a login with this local part is for.  Raises what look_up() and permitted() raise."""
-    return permitted(look_up(local, cdb.get, Passwd()))
-
-
-def look_up(local: bytes, get: "Callable[[int, bytes], bytes | None]", passwd: Passwd) -> Account:
+def look_up(local: bytes, host: "Host") -> Account:
     """The account that qmail delivers this local part to: spawn() in qmail-lspawn.c.
 
-    get: looks a key up in an open constant database, as cdb.get() does
     Raises Refused (empty-local), and Deferred for what qmail defers: cdb-unreadable, cdb-fields, home-stat, no-alias.
     """
     if not local:
         # qmail delivers its mail to nobody
         raise Refused("empty-local", "log in with a name that has something before the @")
-    value = _users_cdb(local, get)
-    return parse(value) if value is not None else getpw(local, passwd)
+    value = host.assignment(local)
+    return parse_assignment(value) if value is not None else getpw(local, host)
 
 
-def permitted(account: Account) -> Account:
-    """The account itself, if it is one that may log in.
+def check(account: Account) -> None:
+    """See that somebody may log in to the account.  Raises what check_ids() and check_home() raise."""
+    check_ids(account)
+    check_home(account)
 
-    Raises Refused for those that nobody logs in to (root-account, relative-home), and Deferred (bad-id) for ids that
-    the kernel reserves.
+
+def check_ids(account: Account) -> None:
+    """See that the account has ids that qmail-lspawn delivers with.
+
+    Raises Refused (root-account), and Deferred (bad-id) for ids that the kernel reserves.
     """
     if account.uid == 0:
         raise Refused("root-account", "nobody logs in as root: give the address to another user")
-    if _NO_ID in (account.uid, account.gid):
+    if NO_ID in (account.uid, account.gid):
         raise Deferred("bad-id", "give %s another uid and gid", account.user)
+
+
+def check_home(account: Account) -> None:
+    """See that the account has a home as qmail-local takes it.  Raises Refused (relative-home)."""
     if not account.home.startswith(b"/"):
         raise Refused("relative-home", "let the home in users/assign begin with a slash: %s", account.home)
-    return account
-
-
-def _users_cdb(local: bytes, get: "Callable[[int, bytes], bytes | None]") -> bytes | None:
-    try:
-        descriptor = posix.open(b"users/cdb", posix.O_RDONLY | posix.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        raise Deferred("cdb-unreadable", "make users/cdb readable, or run qmail-newu to make it anew") from None
-    try:
-        return assignment(local, lambda key: get(descriptor, key))
-    finally:
-        posix.close(descriptor)
 
 
 def assignment(local: bytes, get: "Callable[[bytes], bytes | None]") -> bytes | None:
@@ -142,7 +110,7 @@ def assignment(local: bytes, get: "Callable[[bytes], bytes | None]") -> bytes | 
     return None
 
 
-def parse(value: bytes) -> Account:
+def parse_assignment(value: bytes) -> Account:
     """An assignment taken apart: spawn() in qmail-lspawn.c.  Further fields are ignored, as there.
 
     Raises Deferred (cdb-fields) where fields are missing.
@@ -151,17 +119,17 @@ def parse(value: bytes) -> Account:
     if len(fields) < 6:
         raise Deferred("cdb-fields", "run qmail-newu to make users/cdb anew")
     user, uid, gid, home, dash, ext = fields[:6]
-    return Account(user, number(uid), number(gid), home, dash, ext)
+    return Account(user, scan_ulong(uid), scan_ulong(gid), home, dash, ext)
 
 
-def number(text: bytes) -> int:
+def scan_ulong(text: bytes) -> int:
     """scan_ulong.c, then the cut to 32 bits: the leading digits, or 0 if there are none."""
     digits = text[: len(text) - len(text.lstrip(b"0123456789"))]
     # The last 32 digits decide: 2**32 divides 10**32.  int() refuses thousands of digits.
     return int(digits[-32:] or b"0") & 0xFFFFFFFF
 
 
-def getpw(local: bytes, passwd: Passwd) -> Account:
+def getpw(local: bytes, host: "Host") -> Account:
     """The account by the passwd file: userext() and main() in qmail-getpw.c.
 
     The longest name that is a user's wins, whose home must be that user's; nobody's goes to alias.
@@ -169,22 +137,30 @@ def getpw(local: bytes, passwd: Passwd) -> Account:
     """
     for end in range(min(len(local), _LONGEST_NAME), -1, -1):
         if end == len(local) or local[end : end + 1] == _BREAK:
-            account = passwd.account(local[:end].lower())
-            if account and account.uid and _owns_home(account, passwd):
+            account = of_whole_name(local[:end].lower(), host)
+            if account:
                 if end < len(local):
                     account.dash, account.ext = b"-", local[end + 1 :]
                 return account
-    alias = passwd.account(b"alias")
+    alias = host.account(b"alias")
     if alias is None:
         raise Deferred("no-alias", "add the account alias, or a line `+:alias:...' to users/assign")
     alias.dash, alias.ext = b"-", local
     return alias
 
 
-def _owns_home(account: Account, passwd: Passwd) -> bool:
+def of_whole_name(name: bytes, host: "Host") -> Account | None:
+    """The account of the passwd file that qmail-getpw takes for this very name, or None: not root, its home its own.
+
+    Raises Deferred (home-stat).
+    """
+    if len(name) > _LONGEST_NAME or name != name.lower():
+        return None
+    account = host.account(name)
     try:
-        return passwd.owner(account.home) == account.uid
+        return account if account and account.uid and host.home_owner(account.home) == account.uid else None
     except OSError as error:
         if error.errno in TEMPORARY:
-            raise Deferred("home-stat", "see why %s cannot be examined", account.home) from None
-        return False
+            home = account.home if account else b""
+            raise Deferred("home-stat", "see why %s cannot be examined", home) from None
+        return None

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from checkapoppw.commands.children import raw as raw_text
 from checkapoppw.commands.explain.explainer import Explainer
+from checkapoppw.commands.reports import raw as raw_text
 
 from . import vectors
 

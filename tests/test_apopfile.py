@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkapoppw import apopfile
+from checkapoppw import apopfile, dotqmail, files
 from checkapoppw.errors import Deferred, Refused
 
 Line = tuple[bytes, bytes, bytes, bytes, list[bytes] | None]
 
 
 def parsed(content: bytes) -> list[Line]:
-    return [(one.scheme, one.value, one.label, one.expires, one.services) for one in apopfile.parse(content)]
+    credentials = apopfile.parse_credentials(content)
+    return [(one.scheme, one.value, one.label, one.expires, one.services) for one in credentials]
 
 
 def plain(value: bytes) -> Line:
@@ -74,7 +75,7 @@ def test_parse(content: bytes, credentials: list[Line]) -> None:
 def test_malformed(content: bytes, line: int) -> None:
     """What cannot be understood is temporary, and the remedy names the line."""
     with pytest.raises(Deferred, match="file-malformed") as raised:
-        apopfile.parse(content)
+        apopfile.parse_credentials(content)
     assert f"line {line} " in raised.value.remedy
 
 
@@ -88,7 +89,7 @@ pieces = st.sampled_from([
 def test_any_content(content: bytes) -> None:
     """Any content is parsed or is a temporary failure; a secret is never empty and holds no control byte."""
     try:
-        credentials = apopfile.parse(content)
+        credentials = apopfile.parse_credentials(content)
     except Deferred as error:
         assert error.reason == "file-malformed"
         return
@@ -102,7 +103,7 @@ def test_any_content(content: bytes) -> None:
 def test_expiry(day: datetime.date, days: int) -> None:
     """A credential does not count from its day on, by the UTC date."""
     day = max(day, datetime.date(1971, 1, 1))
-    [credential] = apopfile.parse(b"{PLAIN}x\texpires=" + day.isoformat().encode())
+    [credential] = apopfile.parse_credentials(b"{PLAIN}x\texpires=" + day.isoformat().encode())
     now = datetime.datetime(day.year, day.month, day.day, 12, tzinfo=datetime.UTC).timestamp() + 86400 * days
     assert credential.expired(now) == (days >= 0)
 
@@ -115,7 +116,7 @@ def test_dates_are_the_standard_librarys(text: str) -> None:
     except ValueError:
         good = False
     try:
-        apopfile.parse(b"{PLAIN}x\texpires=" + text.encode())
+        apopfile.parse_credentials(b"{PLAIN}x\texpires=" + text.encode())
     except Deferred:
         # The year 0 is a number that datetime does not know, and no login would ever see.
         assert not good
@@ -125,7 +126,7 @@ def test_dates_are_the_standard_librarys(text: str) -> None:
 
 def test_services() -> None:
     """A credential without for= serves every service, one with it those that it lists, and never an unknown one."""
-    free, bound, none = apopfile.parse(b"a\n{PLAIN}b\tfor=smtp,pop3\n{PLAIN}c\tfor=\n")
+    free, bound, none = apopfile.parse_credentials(b"a\n{PLAIN}b\tfor=smtp,pop3\n{PLAIN}c\tfor=\n")
     assert [one.serves(b"smtp") for one in (free, bound, none)] == [True, True, False]
     assert [one.serves(b"imap") for one in (free, bound, none)] == [True, False, False]
     assert [one.serves(b"") for one in (free, bound, none)] == [True, False, False]
@@ -133,7 +134,7 @@ def test_services() -> None:
 
 def test_repr_hides_the_value() -> None:
     """The secret does not show."""
-    [credential] = apopfile.parse(b"secret")
+    [credential] = apopfile.parse_credentials(b"secret")
     assert "secret" not in repr(credential)
 
 
@@ -149,33 +150,39 @@ def test_repr_hides_the_value() -> None:
     ([".apop-list"], None),
     ([], None),
 ])
-def test_find(there: list[str], name: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_find_file(there: list[str], name: bytes | None, tmp_path: Path) -> None:
     """The exact file counts first, and the shared one only beside the default dot-qmail file that governs."""
-    monkeypatch.chdir(tmp_path)
     for file in there:
-        Path(file).touch(0o600)
+        (tmp_path / file).touch(0o600)
     if name is None:
         with pytest.raises(Refused, match="no-file"):
-            apopfile.find(b"-", b"List-X")
+            find(tmp_path, b"List-X")
     else:
-        found, descriptor = apopfile.find(b"-", b"List-X")
+        found, descriptor = find(tmp_path, b"List-X")
         os.close(descriptor)
         assert found == name
 
 
-def test_find_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def find(path: Path, ext: bytes) -> tuple[bytes, int]:
+    """The password file of an extension in a home."""
+    home = files.Directory(bytes(path))
+    try:
+        return apopfile.find_file(home, b"-", ext, dotqmail.Governing(home, b"-", ext), [])
+    finally:
+        os.close(home.descriptor)
+
+
+def test_find_leaves_nothing_open(tmp_path: Path) -> None:
     """Every dot-qmail file that was looked at is closed again."""
-    monkeypatch.chdir(tmp_path)
-    Path(".qmail-default").touch(0o600)
-    Path(".qmail-x").mkdir()
+    (tmp_path / ".qmail-default").touch(0o600)
+    (tmp_path / ".qmail-x").mkdir()
     before = os.listdir("/proc/self/fd")
     with pytest.raises(Refused):
-        apopfile.find(b"-", b"x")
+        find(tmp_path, b"x")
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
-def test_a_name_too_long_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_too_long_is_absent(tmp_path: Path) -> None:
     """An extension whose file name the file system does not take has no password of its own."""
-    monkeypatch.chdir(tmp_path)
     with pytest.raises(Refused, match="no-file"):
-        apopfile.find(b"-", b"e" * 400)
+        find(tmp_path, b"e" * 400)

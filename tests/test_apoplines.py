@@ -40,7 +40,7 @@ def test_labels(text: str) -> None:
         return
     line = apoplines.described(b"{PLAIN}x", label, TODAY, TODAY, ["smtp"])
     lines = apoplines.add([b"main", b""], line, label)
-    assert apopfile.parse(content(lines))[1].label == label
+    assert apopfile.parse_credentials(content(lines))[1].label == label
     assert [entry.word("label") for entry in apoplines.listed(lines)] == ["", text]
     assert apoplines.revoke(lines, label) == [b"main", b""]
 
@@ -122,7 +122,7 @@ def test_what_is_not_meant_stays(lines: list[bytes]) -> None:
 def test_entries_are_what_a_login_tries(lines: list[bytes]) -> None:
     """The entries of a file that a login accepts are its credentials, in the same order."""
     try:
-        credentials = apopfile.parse(content(lines))
+        credentials = apopfile.parse_credentials(content(lines))
     except Deferred:
         apoplines.listed(lines)
         return

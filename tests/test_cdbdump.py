@@ -10,10 +10,11 @@ from checkapoppw import users
 from checkapoppw.commands.doctor import assignments
 from checkapoppw.commands.doctor.cdbdump import records
 from checkapoppw.errors import Deferred
+from checkapoppw.sources import Sources
 
 from .conftest import SOURCE
 
-# What qmail-newu of notqmail made of texts (../shared/spec/mapping.md, section 2.2), or its error.
+# What qmail-newu of notqmail made of texts (doc/mapping.md), or its error.
 NEWU = [json.loads(line) for line in (SOURCE / "tests" / "vectors" / "newu.jsonl").read_text().splitlines()]
 
 
@@ -52,13 +53,13 @@ def test_any_text_is_read(content: bytes) -> None:
     assert text.bad is None or 1 <= text.bad <= 1 + content.count(b"\n")
 
 
-class Nobody(users.Passwd):
+class Nobody(Sources):
     """A passwd file with alias alone."""
 
     def account(self, name: bytes) -> users.Account | None:
         return users.Account(b"alias", 7790, 2108, b"/alias", b"", b"", source="getpw") if name == b"alias" else None
 
-    def owner(self, home: bytes) -> int:
+    def home_owner(self, home: bytes) -> int:
         return 7790 if home == b"/alias" else 0
 
 
@@ -76,10 +77,10 @@ class Nobody(users.Passwd):
 def test_prefixes_that_lead_to_nobody(assign: bytes, owned: bool) -> None:
     """A prefix is somebody's if an assignment but the catch-all takes at least one of its addresses."""
     known = assignments.Text(assign).entries | {b"": b"-"}
-    assert assignments.unassigned({b"v.example": b"vdom"}, known, Nobody()) == ([] if owned else [b"v.example"])
+    assert assignments.unassigned({b"v.example": b"vdom"}, known, Nobody(b"/")) == ([] if owned else [b"v.example"])
 
 
 def test_exceptions_and_accounts_have_prefixes_of_their_own() -> None:
     """An entry without a prefix is none of ours, and alias itself is an account."""
     virtual = {b".v.example": b"", b"w.example": b"alias-w"}
-    assert assignments.unassigned(virtual, {b"": b""}, Nobody()) == []
+    assert assignments.unassigned(virtual, {b"": b""}, Nobody(b"/")) == []

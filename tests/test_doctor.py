@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkapoppw import dotqmail
-from checkapoppw.commands.children import Report
 from checkapoppw.commands.doctor import dialogue, homes, resources
 from checkapoppw.commands.doctor.inhome import Home
 from checkapoppw.commands.escape import quoted
 from checkapoppw.commands.passwords.rewrite import LOCK
+from checkapoppw.commands.reports import Report
 
 from .conftest import SOURCE, UID
 from .servers import standins
@@ -125,24 +125,25 @@ def test_others_than_root(sound: Sound) -> None:
 @pytest.mark.root
 def test_homes_are_looked_at_with_their_ids(sound: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
     """Effective ids and groups are the account's, and the real ones root's, so that nobody can trace it."""
-    def ids(_: Home) -> Report:
-        return {"passwords": 1, "findings": [["note", repr([os.getresuid(), os.getresgid(), os.getgroups()]), ""]]}
+    def ids(_: Home, report: Report) -> None:
+        held = repr([os.getresuid(), os.getresgid(), os.getgroups()])
+        report.update(passwords=1, findings=[["note", held, ""]])
 
     monkeypatch.setattr(homes, "look_over", ids)
-    found = [seen.findings[0].what for seen in homes.look([Home(b"/", 61235, 61236), Home(b"/", 61237, 61238)])]
+    found = [seen.findings[0].what for seen in homes.look_at([Home(b"/", 61235, 61236), Home(b"/", 61237, 61238)])]
     assert found == ["[(0, 61235, 0), (0, 61236, 0), [61236]]", "[(0, 61237, 0), (0, 61238, 0), [61238]]"]
 
 
 def test_a_home_that_cannot_be_looked_at(sound: Sound, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a child ends early, that home is named, and another child goes on with the next one."""
-    def look(home: Home) -> Report:
+    def look(home: Home, report: Report) -> None:
         if home.path == b"/dead":
             os.kill(os.getpid(), signal.SIGKILL)
-        return {"passwords": 1}
+        report["passwords"] = 1
 
     monkeypatch.setattr(homes, "look_over", look)
     gid = UID if os.geteuid() == 0 else os.getegid()
-    seen = [*homes.look([Home(path, UID, gid) for path in (b"/a", b"/dead", b"/dead", b"/b")])]
+    seen = [*homes.look_at([Home(path, UID, gid) for path in (b"/a", b"/dead", b"/dead", b"/b")])]
     assert [one.passwords for one in seen] == [1, 0, 0, 1]
     assert "/dead" in seen[1].findings[0].what
 
@@ -154,7 +155,7 @@ def test_a_home_that_cannot_be_looked_at(sound: Sound, monkeypatch: pytest.Monke
 ])
 def test_reports_of_children(report: Report) -> None:
     """Whatever a child says, it is sentences without control sequences, or the child has failed."""
-    for one in homes.Seen(Home(b"/", 1, 1), report).findings:
+    for one in homes.Seen(Home(b"/", 1, 1), report, None).findings:
         assert one.level in ("error", "warning", "note")
         assert (one.what + one.remedy).isprintable()
 

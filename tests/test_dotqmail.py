@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkapoppw import dotqmail
+from checkapoppw import dotqmail, files
 from checkapoppw.errors import Deferred
 
 
@@ -24,7 +24,7 @@ from checkapoppw.errors import Deferred
     (b"", b"x-y", [b"x-y", b"x-default", b"default"]),
 ])
 def test_names(dash: bytes, ext: bytes, names: list[bytes]) -> None:
-    """The exact name, then the default names from the longest on; dash stays as it is (mapping.md, 1.5 step 4)."""
+    """The exact name, then the default names from the longest on; dash stays as it is (doc/mapping.md, M38)."""
     assert [dotqmail.suffix(dash, ext), *dotqmail.default_suffixes(dash, ext)] == names
 
 
@@ -53,7 +53,7 @@ def test_maildir_line(content: bytes, maildir: bytes | None) -> None:
     assert dotqmail.maildir_line(content[: dotqmail.LARGEST + 1]) == maildir
 
 
-@pytest.mark.parametrize(("files", "dash", "ext", "default", "maildir"), [
+@pytest.mark.parametrize(("there", "dash", "ext", "default", "maildir"), [
     ({}, b"", b"", b"./Maildir/", b"./Maildir/"),
     ({}, b"", b"", b"|deliver", None),
     ({}, b"", b"", None, None),
@@ -68,60 +68,63 @@ def test_maildir_line(content: bytes, maildir: bytes | None) -> None:
     ({".qmail-default": b"./all/\n", ".qmail-x": b"./x/\n"}, b"-", b"x", None, b"./x/"),
 ])
 def test_maildir(
-    files: dict[str, bytes], dash: bytes, ext: bytes, default: bytes | None, maildir: bytes | None, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    there: dict[str, bytes], dash: bytes, ext: bytes, default: bytes | None, maildir: bytes | None, tmp_path: Path,
 ) -> None:
     """The mailbox is the governing file's; defaultdelivery's only for the account's own address."""
-    monkeypatch.chdir(tmp_path)
-    for name, content in files.items():
-        Path(name).write_bytes(content)
-        Path(name).chmod(0o644)
-    assert dotqmail.maildir(dash, ext, default) == maildir
+    for name, content in there.items():
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o644)
+    governing = dotqmail.Governing(files.Directory(bytes(tmp_path)), dash, ext)
+    assert dotqmail.maildir(governing, None if dash or ext else default) == maildir
 
 
-def test_a_file_that_qmail_defers_for_names_no_mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def governing(path: Path) -> dotqmail.Governing:
+    """What governs the address with extension x of a home."""
+    return dotqmail.Governing(files.Directory(bytes(path)), b"-", b"x")
+
+
+def test_a_file_that_qmail_defers_for_names_no_mailbox(tmp_path: Path) -> None:
     """A dot-qmail file that others may write is not delivered by, and neither names a mailbox nor a password."""
-    monkeypatch.chdir(tmp_path)
-    Path(".qmail-x").write_bytes(b"./theirs/\n")
-    Path(".qmail-x").chmod(0o646)
-    assert dotqmail.maildir(b"-", b"x", None) is None
-    with pytest.raises(Deferred, match="dot-qmail-writable"):
-        dotqmail.governing(b"-", b"x")
+    (tmp_path / ".qmail-x").write_bytes(b"./theirs/\n")
+    (tmp_path / ".qmail-x").chmod(0o646)
+    found = governing(tmp_path)
+    assert dotqmail.maildir(found, None) is None
+    assert isinstance(found.trouble, Deferred)
+    assert (found.trouble.reason, found.suffix) == ("dot-qmail-writable", None)
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo", "loop", "socket"])
-def test_other_kinds_of_files_are_absent(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_kinds_of_files_are_absent(kind: str, tmp_path: Path) -> None:
     """What is not a regular file, or cannot be followed, is passed over (qmeexists() in qmail-local.c)."""
-    monkeypatch.chdir(tmp_path)
+    path = tmp_path / ".qmail-x"
     if kind == "directory":
-        os.mkdir(".qmail-x")
+        os.mkdir(path)
     elif kind == "fifo":
-        os.mkfifo(".qmail-x")
+        os.mkfifo(path)
     elif kind == "loop":
-        os.symlink(".qmail-x", ".qmail-x")
+        os.symlink(".qmail-x", path)
     else:
-        os.mknod(".qmail-x", 0o140600)
-    assert dotqmail.governing(b"-", b"x") is None
+        os.mknod(path, 0o140600)
+    found = governing(tmp_path)
+    assert (found.suffix, found.trouble) == (None, None)
 
 
-def test_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_are_followed(tmp_path: Path) -> None:
     """A symbolic link is the file that it leads to."""
-    monkeypatch.chdir(tmp_path)
-    Path("target").write_bytes(b"./linked/\n")
-    Path("target").chmod(0o644)
-    os.symlink("target", ".qmail-x")
-    assert dotqmail.maildir(b"-", b"x", None) == b"./linked/"
+    (tmp_path / "target").write_bytes(b"./linked/\n")
+    (tmp_path / "target").chmod(0o644)
+    os.symlink("target", tmp_path / ".qmail-x")
+    assert dotqmail.maildir(governing(tmp_path), None) == b"./linked/"
 
 
-def test_enter_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_home(tmp_path: Path) -> None:
     """A home must be there, not writable by others and not sticky."""
-    monkeypatch.chdir(tmp_path)
     for mode, reason in ((0o755, None), (0o775, None), (0o757, "home-writable"), (0o1755, "home-sticky")):
         tmp_path.chmod(mode)
         if reason:
             with pytest.raises(Deferred, match=reason):
-                dotqmail.enter_home(bytes(tmp_path))
+                dotqmail.open_home(bytes(tmp_path))
         else:
-            dotqmail.enter_home(bytes(tmp_path))
+            dotqmail.open_home(bytes(tmp_path))
     with pytest.raises(Deferred, match="home-unreachable"):
-        dotqmail.enter_home(b"/nonexistent")
+        dotqmail.open_home(b"/nonexistent")

@@ -18,7 +18,7 @@ def test_read(pieces: list[bytes], limit: int) -> None:
     for piece in pieces:
         os.write(writer, piece)
     os.close(writer)
-    assert files.read(reader, limit) == b"".join(pieces)[: limit + 1]
+    assert files.read_all(reader, limit) == b"".join(pieces)[: limit + 1]
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(reader)
 
@@ -35,7 +35,7 @@ def test_read_waits_for_the_end() -> None:
 
     thread = threading.Thread(target=write)
     thread.start()
-    assert files.read(reader, 100) == b"one two"
+    assert files.read_all(reader, 100) == b"one two"
     thread.join()
 
 
@@ -43,6 +43,6 @@ def test_read_closes_on_errors() -> None:
     """A directory cannot be read, and does not stay open."""
     descriptor = os.open("/", os.O_RDONLY)
     with pytest.raises(IsADirectoryError):
-        files.read(descriptor, 10)
+        files.read_all(descriptor, 10)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)

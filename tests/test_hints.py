@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkapoppw import hints, log
-from checkapoppw.settings import MECHANISMS
+from checkapoppw.digests import MECHANISMS
 
 
 @pytest.mark.parametrize(("environ", "left"), [

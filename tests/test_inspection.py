@@ -1,13 +1,14 @@
 """What is found in the home of an account: the same as a login finds, and what lies around it."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from checkapoppw.commands.explain.inspection import examine, look
+from checkapoppw.errors import LoginError
+from checkapoppw.files import Directory
 from checkapoppw.users import Account
 
 from .host import Host
@@ -16,18 +17,21 @@ UID = os.geteuid()
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """A home of our own; the current directory is as before afterwards."""
-    before = os.getcwd()
+def home(tmp_path: Path) -> Path:
+    """A home of our own."""
     tmp_path.chmod(0o755)
-    yield tmp_path
-    os.chdir(before)
+    return tmp_path
 
 
 def found(home: Path, ext: bytes | None = None, delivery: bytes | None = None) -> dict[str, Any]:
-    """What is found for an address of the home's account."""
+    """What is found for an address of the home's account, with the reason if it fails."""
     dash = b"" if ext is None else b"-"
-    return examine(Account(b"joe", UID, os.getegid(), bytes(home), dash, ext or b""), delivery)
+    report: dict[str, Any] = {}
+    try:
+        examine(Account(b"joe", UID, os.getegid(), bytes(home), dash, ext or b""), delivery, report)
+    except LoginError as error:
+        report["reason"] = error.reason
+    return report
 
 
 def test_a_file_that_serves(home: Path) -> None:
@@ -101,14 +105,31 @@ def test_default_delivery(home: Path) -> None:
 
 def test_look(home: Path) -> None:
     """Mode, owner, size, and where a link leads to; what cannot be seen has its error."""
-    os.chdir(home)
     Host.put(home / "file", b"12345", 0o640)
     (home / "link").symlink_to("file")
     (home / "dangling").symlink_to("nowhere")
+    directory = Directory(bytes(home))
     wanted = {"name": "file", "mode": "100640", "owner": UID, "size": 5, "link": None}
-    assert look(b"file") == wanted
-    assert look(b"link") == wanted | {"name": "link", "link": "file"}
-    assert look(b"dangling") == {
+    assert look(directory, b"file", os.stat(home / "file")) == wanted
+    assert look(directory, b"file", PermissionError(13, "Permission denied")) == wanted
+    assert look(directory, b"link", os.stat(home / "file")) == wanted | {"name": "link", "link": "file"}
+    assert look(directory, b"dangling", FileNotFoundError(2, "No such file or directory")) == {
         "name": "dangling", "mode": None, "owner": None, "size": None, "link": "nowhere",
         "error": "No such file or directory",
     }
+
+
+def test_one_look(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is opened once, so that what is told of an address is of one moment."""
+    opened: list[bytes] = []
+    open_file = Directory.open
+
+    def noting(directory: Directory, name: bytes) -> int:
+        opened.append(name)
+        return open_file(directory, name)
+
+    monkeypatch.setattr(Directory, "open", noting)
+    Host.put(home / ".qmail-default", b"./List/\n", 0o644)
+    Host.put(home / ".apop-default", b"tanstaaf\n")
+    assert found(home, b"x")["file"] == f"{home}/.apop-default"
+    assert sorted(opened) == [b".apop-default", b".apop-x", b".qmail-default", b".qmail-x"]

@@ -15,7 +15,7 @@ PASSWORDS = [b"tanstaaf", "grün und €".encode(), b"a" * 72, b"{SHA}x y%s"]
 @pytest.mark.parametrize("scheme", newhash.SCHEMES)
 def test_what_is_stored_is_verified(scheme: str, password: bytes) -> None:
     """A login verifies what is stored of a password, and no other password with it."""
-    [credential] = apopfile.parse(newhash.stored(scheme, password) + b"\n")
+    [credential] = apopfile.parse_credentials(newhash.stored(scheme, password) + b"\n")
     assert credential.scheme == scheme.upper().encode()
     assert schemes.holds(credential, password)
     assert not schemes.holds(credential, password[:-1])

@@ -64,7 +64,7 @@ def test_where_the_program_is_looked_for(
     monkeypatch.setattr("_signal.signal", lambda *_: None)
     monkeypatch.setattr("_signal.alarm", lambda *_: None)
     with pytest.raises(Deferred, match="exec-failed"):
-        process.run([program], {} if path is None else {b"PATH": path})
+        process.run_program([program], {} if path is None else {b"PATH": path})
     assert seen == tried
 
 

@@ -26,7 +26,7 @@ def read(data: bytes) -> bytes:
     os.write(writer, data)
     os.close(writer)
     try:
-        return request.read(reader)
+        return request.read_descriptor(reader)
     finally:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(reader)
@@ -47,7 +47,7 @@ def test_read_too_much() -> None:
 def test_read_nothing() -> None:
     """A descriptor that cannot be read is temporary."""
     with pytest.raises(Deferred, match="fd3-unreadable"):
-        request.read(999)
+        request.read_descriptor(999)
 
 
 @pytest.mark.parametrize(("data", "order", "response", "challenge", "note"), [
@@ -64,7 +64,7 @@ def test_read_nothing() -> None:
 ])
 def test_parse(data: bytes, order: str, response: bytes, challenge: bytes | None, note: str) -> None:
     """Which field is what is told by the shapes, and four fields are plaintext."""
-    found = request.parse(data)
+    found = request.parse_fields(data)
     assert (found.login, found.order, found.note) == (b"joe", order, note)
     assert (found.response, found.challenge) == (response, challenge)
 
@@ -76,7 +76,7 @@ def test_parse(data: bytes, order: str, response: bytes, challenge: bytes | None
 ])
 def test_indimail(data: bytes, order: str, challenge: bytes | None) -> None:
     """The fourth field of indimail is the method."""
-    found = request.parse(data, indimail=True)
+    found = request.parse_fields(data, indimail=True)
     assert (found.order, found.challenge, found.note) == (order, challenge, "")
 
 
@@ -87,14 +87,14 @@ def test_indimail(data: bytes, order: str, challenge: bytes | None) -> None:
 def test_indimail_refuses(data: bytes) -> None:
     """Anything else in four or more fields is refused where indimail is expected."""
     with pytest.raises(Refused, match="indimail-form"):
-        request.parse(data, indimail=True)
+        request.parse_fields(data, indimail=True)
 
 
 @given(st.binary(max_size=600), st.booleans())
 def test_any_data(data: bytes, indimail: bool) -> None:
     """Any bytes give a request, a refusal or a misuse, and nothing else."""
     try:
-        found = request.parse(data, indimail)
+        found = request.parse_fields(data, indimail)
     except (Refused, Misused):
         return
     except LoginError:
@@ -107,7 +107,7 @@ def test_any_data(data: bytes, indimail: bool) -> None:
 @given(near_challenges)
 def test_challenge_shape(field: bytes) -> None:
     """A field is a challenge exactly where the shape of callers.md says so, and its time and pid are where it says."""
-    found = request.parse(b"joe\0" + RESPONSE + b"\0" + field.replace(b"\0", b"") + b"\0")
+    found = request.parse_fields(b"joe\0" + RESPONSE + b"\0" + field.replace(b"\0", b"") + b"\0")
     assert (found.order == "rc") == bool(CHALLENGE_SHAPE.fullmatch(field))
     if found.challenge:
         time = TIME_SHAPE.match(field)
@@ -118,7 +118,7 @@ def test_challenge_shape(field: bytes) -> None:
 def test_response_shape(field: bytes) -> None:
     """A field is a response exactly where it is 32 lower-case hexadecimal digits."""
     if field:
-        found = request.parse(b"joe\0" + field + b"\0" + CHALLENGE + b"\0")
+        found = request.parse_fields(b"joe\0" + field + b"\0" + CHALLENGE + b"\0")
         assert (found.order == "rc") == bool(RESPONSE_SHAPE.fullmatch(field))
 
 
@@ -141,5 +141,5 @@ def test_time_and_pid(challenge: bytes, time: int | None, pid: bytes) -> None:
 
 def test_repr_hides_the_response() -> None:
     """The response does not show."""
-    assert "hidden" in repr(request.parse(b"joe\0secret\0"))
-    assert "secret" not in repr(request.parse(b"joe\0secret\0"))
+    assert "hidden" in repr(request.parse_fields(b"joe\0secret\0"))
+    assert "secret" not in repr(request.parse_fields(b"joe\0secret\0"))

@@ -238,7 +238,7 @@ def test_a_thousand_changes_at_once(directory: int, tmp_path: Path) -> None:
         content = (tmp_path / ".apop").read_bytes()
         assert content.startswith(OLD)
         assert content.endswith(b"\n")
-        apopfile.parse(content)
+        apopfile.parse_credentials(content)
         found.add(content)
     for worker in workers:
         worker.join()
@@ -258,6 +258,6 @@ def test_what_is_written_is_what_a_login_reads(password: bytes) -> None:
         assert set(password) & set(apopfile.CONTROL)
         return
     line = (b"{PLAIN}" if apopfile.scheme_of(password) else b"") + password
-    assert apopfile.parse(line + b"\n")[0].secret == password
+    assert apopfile.parse_credentials(line + b"\n")[0].secret == password
 
 

@@ -37,7 +37,7 @@ def test_serves(scheme: bytes) -> None:
 @pytest.mark.parametrize("scheme", [b"PLAIN", b"CRAM-MD5", b"PBKDF2"])
 def test_holds(scheme: bytes) -> None:
     """Outside of a login a single credential can be asked too."""
-    [credential] = apopfile.parse(b"tanstaaf" if scheme == b"PLAIN" else of(scheme))
+    [credential] = apopfile.parse_credentials(b"tanstaaf" if scheme == b"PLAIN" else of(scheme))
     assert schemes.holds(credential, b"tanstaaf")
     assert not schemes.holds(credential, b"tanstaaF")
     with pytest.raises(Deferred, match="unknown-scheme"):

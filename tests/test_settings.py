@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checkapoppw.digests import MECHANISMS
 from checkapoppw.errors import Misused
-from checkapoppw.settings import MECHANISMS, Settings
+from checkapoppw.settings import Settings
 
 
 def read(**environ: str) -> Settings:
     settings = Settings()
-    settings.read({name.encode(): value.encode() for name, value in environ.items()})
+    settings.take_from({name.encode(): value.encode() for name, value in environ.items()})
     return settings
 
 
@@ -63,7 +64,8 @@ def test_no_values(name: str, value: str) -> None:
     """What cannot be understood is a misuse whose remedy names the variable, and never a looser default."""
     with pytest.raises(Misused, match="bad-setting") as raised:
         read(**{f"CHECKAPOPPW_{name}": value})
-    assert f"CHECKAPOPPW_{name}" in raised.value.remedy
+    assert raised.value.names == (f"CHECKAPOPPW_{name}".encode(),)
+    assert "%s" in raised.value.remedy
 
 
 names = st.sampled_from(["MECHANISMS", "MAX_AGE", "STRICT_PID", "CALLER", "LOG", "FAIL_DELAY", "OTHER"])
@@ -73,7 +75,7 @@ names = st.sampled_from(["MECHANISMS", "MAX_AGE", "STRICT_PID", "CALLER", "LOG",
 def test_any_value(name: str, value: bytes) -> None:
     """Any value is taken or a misuse."""
     try:
-        Settings().read({b"CHECKAPOPPW_" + name.encode(): value})
+        Settings().take_from({b"CHECKAPOPPW_" + name.encode(): value})
     except Misused as error:
         assert error.reason == "bad-setting"
 
@@ -82,5 +84,5 @@ def test_log_and_delay_hold_where_another_setting_is_bad() -> None:
     """An error about a setting is logged where, and delayed as, the administrator wants."""
     settings = Settings()
     with pytest.raises(Misused):
-        settings.read({b"CHECKAPOPPW_LOG": b"off", b"CHECKAPOPPW_FAIL_DELAY": b"1", b"CHECKAPOPPW_MAX_AGE": b"x"})
+        settings.take_from({b"CHECKAPOPPW_LOG": b"off", b"CHECKAPOPPW_FAIL_DELAY": b"1", b"CHECKAPOPPW_MAX_AGE": b"x"})
     assert (settings.log, settings.fail_delay) == (b"off", 1)

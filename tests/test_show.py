@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkapoppw.commands.children import text
 from checkapoppw.commands.explain.explainer import KEYS
 from checkapoppw.commands.explain.show import tree
+from checkapoppw.commands.reports import text
 
 RECORD: dict[str, Any] = dict.fromkeys(KEYS) | {
     "login": "list@v.example", "channel": "local", "rule": "control/virtualdomains line 2: v.example:joe",

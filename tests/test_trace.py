@@ -1,7 +1,6 @@
 """qmail's files with notes of what is found: the answers are those of a login, and the notes name the lines."""
 
-import os
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,12 @@ CONTROL = {
 
 
 @pytest.fixture
-def qmail(tmp_path: Path) -> Iterator[Path]:
-    """A directory of qmail, which is the current one."""
+def qmail(tmp_path: Path) -> Path:
+    """A directory of qmail."""
     (tmp_path / "control").mkdir()
     for name, content in CONTROL.items():
         (tmp_path / "control" / name).write_bytes(content)
-    before = os.getcwd()
-    os.chdir(tmp_path)
-    yield tmp_path
-    os.chdir(before)
+    return tmp_path
 
 
 @pytest.mark.parametrize(("address", "noted"), [
@@ -42,21 +38,21 @@ def qmail(tmp_path: Path) -> Iterator[Path]:
 ])
 def test_the_line_that_decides(qmail: Path, address: bytes, noted: list[bytes]) -> None:
     """Each entry that has decided is noted, with its line, as it stands there."""
-    notes = trace.Notes()
+    host = trace.Trace(bytes(qmail))
     try:
-        control.rewrite(address, trace.domains(notes))
+        control.rewrite(address, host.domains())
     except LoginError as error:
         assert error.reason == "remote-address"
-    assert notes == noted
+    assert host.notes == noted
 
 
 def test_me_in_the_place_of_locals(qmail: Path) -> None:
     """Without control/locals the one local domain is control/me, and the note says so."""
     (qmail / "control" / "locals").unlink()
     (qmail / "control" / "me").write_bytes(b"Mail.Example\nnot.this.one\n")
-    notes = trace.Notes()
-    assert control.rewrite(b"joe@mail.example", trace.domains(notes)) == b"joe"
-    assert notes == [b"control/me line 1: Mail.Example"]
+    host = trace.Trace(bytes(qmail))
+    assert control.rewrite(b"joe@mail.example", host.domains()) == b"joe"
+    assert host.notes == [b"control/me line 1: Mail.Example"]
 
 
 @pytest.mark.parametrize(("content", "name"), [
@@ -66,9 +62,9 @@ def test_odd_names_in_me(qmail: Path, content: bytes, name: bytes) -> None:
     """control/me is one line, which may be empty, begin with `#' or hold NULs: all of that names local domains."""
     (qmail / "control" / "locals").unlink()
     (qmail / "control" / "me").write_bytes(content)
-    notes = trace.Notes()
-    assert control.rewrite(b"joe@" + name, trace.domains(notes)) == b"joe"
-    assert notes == [b"control/me line 1: " + name]
+    host = trace.Trace(bytes(qmail))
+    assert control.rewrite(b"joe@" + name, host.domains()) == b"joe"
+    assert host.notes == [b"control/me line 1: " + name]
 
 
 _LINES = st.lists(st.text("ab.:@%# \t\0\n", max_size=9).map(str.encode)).map(b"\n".join)
@@ -78,15 +74,9 @@ _LINES = st.lists(st.text("ab.:@%# \t\0\n", max_size=9).map(str.encode)).map(b"\
 def test_the_same_as_a_login(local: bytes, percenthack: bytes, virtual: bytes, address: bytes) -> None:
     """With any control files, an address goes where it goes without notes."""
     notes = trace.Notes()
-    noting = control.Domains(
-        trace._Names("locals", trace.numbered(local), notes),
-        trace._Names("percenthack", trace.numbered(percenthack), notes),
-        trace._Virtual(virtual, notes),
-    )
-    plain = control.Domains(
-        {name.lower() for name in control.entries(local)}, {name.lower() for name in control.entries(percenthack)},
-        control.VirtualDomains(virtual),
-    )
+    contents = {b"locals": local, b"percenthack": percenthack, b"virtualdomains": virtual}
+    noting = control.domains(contents.get, partial(trace._Names, notes), partial(trace._Virtual, notes))
+    plain = control.domains(contents.get)
     outcomes = []
     for known in (noting, plain):
         try:

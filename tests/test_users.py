@@ -1,8 +1,6 @@
 """users: from a local part to the account, as real qmail-lspawn and qmail-getpw do it."""
 
 import errno
-import os
-import pwd
 from pathlib import Path
 
 import pytest
@@ -15,18 +13,27 @@ from checkapoppw.errors import Deferred, LoginError, Refused
 from . import vectors
 
 
-class Passwd(users.Passwd):
-    """The passwd file and the homes of a host in the vectors."""
+class Host:
+    """A host in the vectors: its users/cdb, its passwd file and its homes."""
 
-    def __init__(self, config: vectors.Config) -> None:
+    def __init__(self, config: vectors.Config, cdb_file: Path | None = None) -> None:
         self._accounts = vectors.accounts(config)
         self._owners: dict[bytes, int] = {vectors.raw(path): uid for path, uid, _, _ in config["dirs"]}
+        self._database = vectors.users_cdb(config)
+        self._path = cdb_file
+
+    def assignment(self, local: bytes) -> bytes | None:
+        if self._database is None or self._path is None:
+            return None
+        self._path.write_bytes(self._database)
+        with open(self._path, "rb") as file:
+            return users.assignment(local, lambda key: cdb.get(file.fileno(), key))
 
     def account(self, name: bytes) -> users.Account | None:
         found = self._accounts.get(name)
         return users.Account(name, *found, b"", b"", b"/bin/sh", "getpw") if found else None
 
-    def owner(self, home: bytes) -> int:
+    def home_owner(self, home: bytes) -> int:
         if home not in self._owners:
             raise OSError(errno.ENOENT, "no such home")
         return self._owners[home]
@@ -34,25 +41,9 @@ class Passwd(users.Passwd):
 
 def delivered(config: vectors.Config, address: bytes, tmp_path: Path) -> users.Account:
     """What the modules say of an address on a host of the vectors, without touching this machine's accounts."""
-    content = {name: vectors.raw(text) for name, text in config["control"].items()}
-    local = address
-    if b"@" in address:
-        me = control.first_line(content.get("me", b"")).split(b"\0")
-        names = control.entries(content["locals"]) if "locals" in content else me
-        local = control.rewrite(address, control.Domains(
-            {name.lower() for name in names},
-            {name.lower() for name in control.entries(content.get("percenthack", b""))},
-            control.VirtualDomains(content.get("virtualdomains", b"")),
-        ))
-    if not local:
-        raise Refused("empty-local")
-    database = vectors.users_cdb(config)
-    value = None
-    if database is not None:
-        (tmp_path / "cdb").write_bytes(database)
-        with open(tmp_path / "cdb", "rb") as file:
-            value = users.assignment(local, lambda key: cdb.get(file.fileno(), key))
-    return users.parse(value) if value is not None else users.getpw(local, Passwd(config))
+    content = {name.encode(): vectors.raw(text) for name, text in config["control"].items()}
+    local = control.rewrite(address, control.domains(content.get)) if b"@" in address else address
+    return users.look_up(local, Host(config, tmp_path / "cdb"))
 
 
 @pytest.mark.parametrize(("config", "cases"), [pytest.param(*host, id=host[0]["id"]) for host in vectors.mapping()])
@@ -87,21 +78,21 @@ def test_vectors(config: vectors.Config, cases: list[vectors.Case], tmp_path: Pa
     (b"4294967295", 4294967295), (b"4294967296", 0), (b"4294968297", 1001), (b"9" * 5000, int("9" * 40) % 2**32),
 ])
 def test_number(text: bytes, value: int) -> None:
-    """Ids are read as scan_ulong.c does, cut to 32 bits (computed by hand; mapping.md, 1.3 step 5)."""
-    assert users.number(text) == value
+    """Ids are read as scan_ulong.c does, cut to 32 bits (computed by hand; doc/mapping.md, M25)."""
+    assert users.scan_ulong(text) == value
 
 
 @given(st.integers(min_value=0, max_value=10**60))
 def test_number_of_any_length(value: int) -> None:
     """However many digits a number has, it is its value modulo 2**32."""
-    assert users.number(b"%d" % value) == value % 2**32
+    assert users.scan_ulong(b"%d" % value) == value % 2**32
 
 
 @given(st.binary(max_size=80))
 def test_parse_any_value(value: bytes) -> None:
     """Any value is an account or a temporary failure."""
     try:
-        account = users.parse(value)
+        account = users.parse_assignment(value)
     except Deferred:
         assert value.count(b"\0") < 5
     else:
@@ -127,34 +118,14 @@ def test_assignment_probes_are_bounded(local: bytes, wild: bytes) -> None:
 
 def test_home_that_fails_for_now() -> None:
     """A home that cannot be examined for a passing reason is temporary, and for another is no user's."""
-    class Failing(Passwd):
+    class Failing(Host):
         error = errno.EIO
 
-        def owner(self, home: bytes) -> int:
+        def home_owner(self, home: bytes) -> int:
             raise OSError(self.error, "", home)
 
-    config = {"passwd": [["joe", 1001, 1001, "/qo/home/joe"]], "dirs": []}
+    config = {"passwd": [["joe", 1001, 1001, "/qo/home/joe"]], "dirs": [], "assign": None}
     with pytest.raises(Deferred, match="home-stat"):
         users.getpw(b"joe", Failing(config))
     Failing.error = errno.EACCES
     assert users.getpw(b"joe", Failing(config)).user == b"alias"
-
-
-def test_passwd_of_this_machine() -> None:
-    """The machine's own passwd file is read; names with upper case, or bytes that are no text, are nobody's."""
-    root = users.Passwd().account(b"root")
-    assert root is not None
-    assert (root.uid, root.source) == (0, "getpw")
-    assert users.Passwd().account(b"\xff\xfe no such user") is None
-    assert users.Passwd().owner(root.home) == os.stat(root.home).st_uid
-
-
-def test_passwd_ids_that_the_kernel_reserves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An id of 4294967295, which the pwd module gives as -1, is that, and so nobody's that may log in."""
-    entry = pwd.struct_passwd(("joe", "x", -1, -1, "", "/home/joe", ""))
-    monkeypatch.setattr(pwd, "getpwnam", lambda _: entry)
-    account = users.Passwd().account(b"joe")
-    assert account is not None
-    assert (account.uid, account.gid) == (2**32 - 1, 2**32 - 1)
-    with pytest.raises(Deferred, match="bad-id"):
-        users.permitted(account)

@@ -96,7 +96,7 @@ def _become_login(fd3: int, lines: int, told: int, root: str) -> NoReturn:
             os.dup2(source, target)
         os.dup2(100, 3)
         told = 102
-        process.run = tell
+        process.run_program = tell
         posix.environ.clear()
         posix.environ.update({
             b"QMAIL_ROOT": root.encode(), b"CHECKAPOPPW_LOG": b"fd:101", b"CHECKAPOPPW_FAIL_DELAY": b"0",

@@ -15,6 +15,7 @@ from .doctor.checks import findings
 from .doctor.findings import ERROR
 from .explain.explainer import Explainer
 from .explain.show import tree
+from .passwords import policy
 from .run import run
 
 _COLOURS = {0: "green", 1: "yellow"}  # and red
@@ -37,7 +38,7 @@ _with_root: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 
 def _root() -> bytes:
     named: bytes | None = click.get_current_context().find_root().obj
-    return named or os.environb.get(b"QMAIL_ROOT") or b"/var/qmail"
+    return named or policy.root()
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -94,7 +95,8 @@ def _batches(descriptor: int) -> Iterator[list[bytes]]:
 @command.command()
 @_with_root
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the password as one line from standard input.")
-@click.option("--service", type=click.Choice(["smtp", "pop3", "imap"]), help="What the login is for, as for= knows it.")
+@click.option("--service", type=click.Choice([name.decode() for name in hints.SERVICES]),
+              help="What the login is for, as for= knows it.")
 @click.option("--program", type=click.Path(), help="The checkapoppw to run, in the place of the one beside apopctl.")
 @click.argument("address")
 def check(from_stdin: bool, service: str | None, program: str | None, address: str) -> None:

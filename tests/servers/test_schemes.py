@@ -137,5 +137,5 @@ def test_what_doveadm_prints_is_verified(scheme: bytes) -> None:
     """What `doveadm pw -s` prints now is verified here, as what it printed for the vectors is."""
     password = "s\u00fc\u00df und sauer".encode()
     printed = subprocess.run(["doveadm", "pw", "-s", scheme, "-p", password], capture_output=True, check=True).stdout
-    [credential] = apopfile.parse(printed)
+    [credential] = apopfile.parse_credentials(printed)
     assert of_login.holds(credential, password)

@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping
 
 from ... import users
 from ...errors import LoginError
+from ...sources import Sources
 from ..escape import shown
 from .findings import ERROR, Finding, of_login
 
 NEWU = "run qmail-newu"
 _FIELDS = 6
+# A local part that nobody has, and so is alias's
+NOBODYS = b"\x01"
 
 
 class Text:
@@ -89,7 +92,7 @@ def accounts(known: Mapping[bytes, bytes]) -> tuple[list[tuple[bytes, users.Acco
     for key, value in known.items():
         where = f"users/cdb, {written(key)}"
         try:
-            account = users.parse(value)
+            account = users.parse_assignment(value)
             uid = value.split(b"\0")[1]
             if not uid.isdigit():
                 findings.append(Finding(
@@ -97,39 +100,43 @@ def accounts(known: Mapping[bytes, bytes]) -> tuple[list[tuple[bytes, users.Acco
                     f"{account.uid}", f"write the uid's digits into users/assign, and {NEWU}",
                 ))
             else:
-                found.append((key, users.permitted(account)))
+                users.check(account)
+                found.append((key, account))
         except LoginError as error:
             findings.append(of_login(where, error))
     return found, findings
 
 
-def from_passwd(known: Mapping[bytes, bytes], passwd: users.Passwd) -> tuple[list[users.Account], list[Finding]]:
+def from_passwd(known: Mapping[bytes, bytes], host: Sources) -> tuple[list[users.Account], list[Finding]]:
     """The accounts that addresses get by qmail-getpw's rules, alias included."""
     if b"!" in known:
         return [], []  # a catch-all leaves nothing to the passwd file
     found, findings = [], []
-    # Names that nobody has, first: they show whether there is an alias.
-    names = [b"\x01", *(entry.pw_name.encode("utf-8", "surrogateescape") for entry in pwd.getpwall())]
-    for name in names:
+    try:
+        alias = users.getpw(NOBODYS, host)
+        users.check(alias)
+        alias.dash = alias.ext = b""
+        found.append(alias)
+    except LoginError as error:
+        findings.append(of_login("passwd file", error))
+    for name in (entry.pw_name.encode("utf-8", "surrogateescape") for entry in pwd.getpwall()):
         try:
-            if name == name.lower() and b"!" + name + b"\0" not in known:
-                account = users.permitted(users.getpw(name, passwd))
-                if name == b"\x01" or not account.is_extension:
-                    account.dash = account.ext = b""
-                    found.append(account)
+            account = None if b"!" + name + b"\0" in known else users.of_whole_name(name, host)
         except LoginError as error:
-            if name == b"\x01" or error.reason == "home-stat":
-                findings.append(of_login("passwd file" if name == b"\x01" else shown(name), error))
+            findings.append(of_login(shown(name), error))
+            continue
+        if account and account.home.startswith(b"/") and users.NO_ID not in (account.uid, account.gid):
+            found.append(account)
     return found, findings
 
 
-def unassigned(virtual: Mapping[bytes, bytes], known: Mapping[bytes, bytes], passwd: users.Passwd) -> list[bytes]:
+def unassigned(virtual: Mapping[bytes, bytes], known: Mapping[bytes, bytes], host: Sources) -> list[bytes]:
     """The keys of control/virtualdomains whose prefix is nobody's, so that their addresses fall to alias."""
     names = sorted(key for key in known if key != b"!")
-    return [key for key, prefix in virtual.items() if prefix and not _owned(key, prefix, names, known, passwd)]
+    return [key for key, prefix in virtual.items() if prefix and not _owned(key, prefix, names, known, host)]
 
 
-def _owned(key: bytes, prefix: bytes, names: list[bytes], known: Mapping[bytes, bytes], passwd: users.Passwd) -> bool:
+def _owned(key: bytes, prefix: bytes, names: list[bytes], known: Mapping[bytes, bytes], host: Sources) -> bool:
     local = prefix + b"-" + key.rpartition(b"@")[0]
     start = b"!" + local.lower()
     place = bisect_left(names, start)
@@ -138,6 +145,6 @@ def _owned(key: bytes, prefix: bytes, names: list[bytes], known: Mapping[bytes, 
     if users.assignment(local, lambda name: None if name == b"!" else known.get(name)) is not None:
         return True
     try:
-        return b"!" not in known and users.getpw(local, passwd).ext != local
+        return b"!" not in known and users.getpw(local, host).ext != local
     except LoginError:
         return False

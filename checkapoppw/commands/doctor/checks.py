@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from ... import dotqmail, users
 from ...errors import LoginError
-from ..children import as_account, raw
+from ...sources import Sources
 from ..escape import shown
 from ..explain.explainer import Explainer
+from ..reports import Report, look, raw
 from . import assignments, homes, installation, qmailfiles, resources, service
 from .findings import ERROR, NOTE, WARNING, Finding, meaning
 from .inhome import Home
@@ -24,16 +25,16 @@ def findings(root: bytes, program: str, logins: list[bytes], run_files: list[str
     run_files: run scripts of mail servers, by absolute paths
     Raises OSError for a run script that cannot be read.
     """
-    absent = qmailfiles.directory(root)
+    host, absent = qmailfiles.directory(root)
     yield from absent
-    if not absent:
+    if host:
         yield from _addresses(Explainer(root), logins)
     yield from installation.examine(program)
     yield from installation.namesakes(program, os.environ.get("PATH", os.defpath))
     yield from qmailfiles.from_the_future(os.fsencode(program), installation.name(program))
     context = Context(root, program)
-    if not absent:
-        yield from _qmail(root, context)
+    if host:
+        yield from _qmail(host, context)
     for path in run_files:
         yield from service.examine(path, context)
     if not run_files and os.environ.get("CHECKAPOPPW_LOG", "syslog") == "syslog":
@@ -49,19 +50,20 @@ def _addresses(explainer: Explainer, logins: list[bytes]) -> Iterator[Finding]:
                 yield Finding(ERROR, f"{where}: {meaning(record['reason'])}", shown(raw(record["remedy"] or "")))
 
 
-def _qmail(root: bytes, context: Context) -> Iterator[Finding]:
-    yield from qmailfiles.control_files(root)
-    assigned = qmailfiles.Assigned(root)
+def _qmail(host: Sources, context: Context) -> Iterator[Finding]:
+    yield from qmailfiles.control_files(host)
+    assigned = qmailfiles.Assigned(host)
     yield from assigned.findings
-    yield from qmailfiles.from_the_future(b"users/cdb", qmailfiles.in_root(root, b"users/cdb"))
+    path = host.qmail.whole(b"users/cdb")
+    yield from qmailfiles.from_the_future(path, shown(path))
     if assigned.known is None:
         return
     records = {key: value for key, value in assigned.known.items() if key}
     those, wrong = assignments.accounts(records)
     yield from wrong
-    others, wrong = assignments.from_passwd(records, users.Passwd())
+    others, wrong = assignments.from_passwd(records, host)
     yield from wrong
-    yield from _virtual(root, assigned.known)
+    yield from _virtual(host, assigned.known)
     yield from _homes(homes.of_accounts(those, others), context)
 
 
@@ -75,7 +77,7 @@ def _homes(found: list[Home], context: Context) -> Iterator[Finding]:
             "run doctor as root; let the mail server start checkapoppw as root (README.auth-ext, section 4)",
         )
     newest = (0.0, "")
-    for seen in homes.look(within):
+    for seen in homes.look_at(within):
         yield from seen.findings
         newest = max(newest, seen.newest)
         if seen.passwords:
@@ -87,16 +89,16 @@ def _homes(found: list[Home], context: Context) -> Iterator[Finding]:
         yield qmailfiles.late(newest[1], newest[0])
 
 
-def _virtual(root: bytes, known: dict[bytes, bytes]) -> Iterator[Finding]:
+def _virtual(host: Sources, known: dict[bytes, bytes]) -> Iterator[Finding]:
     # Entries of control/virtualdomains that fall to alias: meant so only if alias has dot-qmail files for them.
-    entries = [*qmailfiles.nobodys(known)]
-    names = _of_alias() if entries else None
+    entries = [*qmailfiles.nobodys(host, known)]
+    names = _of_alias(host) if entries else None
     for key, prefix in entries:
         own = dotqmail.suffix(b"-", prefix) + b"-"
         if any(name.startswith(b".qmail" + own) for name in names or []):
             continue
         certain = names is not None and b".qmail-default" not in names
-        path, entry = qmailfiles.in_root(root, b"control/virtualdomains"), shown(key + b":" + prefix)
+        path, entry = qmailfiles.in_root(host.qmail.path, b"control/virtualdomains"), shown(key + b":" + prefix)
         yield Finding(
             ERROR if certain else WARNING,
             f"{path}: {entry} leads to nobody: no assignment and no account is called {shown(prefix)}, so that mail "
@@ -105,12 +107,15 @@ def _virtual(root: bytes, known: dict[bytes, bytes]) -> Iterator[Finding]:
         )
 
 
-def _of_alias() -> list[bytes] | None:
+def _of_alias(host: Sources) -> list[bytes] | None:
     # The names in alias's home, as alias; None where they cannot be had.
+    def names(report: Report) -> None:
+        report["names"] = [*map(os.fsdecode, os.listdir(account.home))]
+
     try:
-        account = users.find(b"\x01")
-        report = next(as_account(account, [lambda: {"names": [*map(os.fsdecode, os.listdir(account.home))]}]))
+        account = users.look_up(assignments.NOBODYS, host)
+        users.check(account)
+        [(report, _)] = look([(account, names)])
     except LoginError:
         return None
-    names = report.get("names")
-    return [raw(str(name)) for name in names] if names is not None else None
+    return [raw(str(name)) for name in report["names"]] if report and "names" in report else None

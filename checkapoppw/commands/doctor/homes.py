@@ -3,14 +3,14 @@
 Nothing is believed of a child but plain sentences.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from ... import users
-from ..children import Report, as_account, error_in, failed, raw
+from ... import asaccount, users
+from ...errors import LoginError
 from ..escape import shown
+from ..reports import Report, look, raw
 from .findings import LEVELS, NOTE, Finding, of_login
 from .inhome import Home, look_over
 
@@ -39,17 +39,16 @@ class Seen:
     newest: when the youngest of these files was changed, and its path for people
     """
 
-    def __init__(self, home: Home, report: Report) -> None:
-        """report: what look_over() said, or whoever was the account instead"""
+    def __init__(self, home: Home, report: Report, error: LoginError | None) -> None:
+        """report: what look_over() said, or whoever was the account instead; error: its failure"""
         self.home = home
         self.findings: list[Finding] = []
         self.passwords, self.boxless, self.newest = 0, False, (0.0, "")
         self.schemes: dict[str, str] = {}
-        error = error_in(report)
         try:
             self._take(report)
         except (TypeError, ValueError, OverflowError):
-            error = error or failed()
+            error = error or asaccount.failed()
         if error:
             self.findings.append(of_login(f"uid {home.uid} ({shown(home.path)})", error))
 
@@ -66,7 +65,7 @@ def _plain(text: object) -> str:
     return shown(raw(str(text)))
 
 
-def look(homes: Iterable[Home]) -> Iterator[Seen]:
+def look_at(homes: Iterable[Home]) -> Iterator[Seen]:
     """What stands in each home, seen with its account's ids.
 
     One child looks at them all, since there may be 100,000 accounts.  Where it ends early, as for a dead file server,
@@ -74,21 +73,7 @@ def look(homes: Iterable[Home]) -> Iterator[Seen]:
     """
     waiting = deque(homes)
     while waiting:
-        for report in as_account(None, [partial(_as_its_account, home) for home in waiting]):
-            yield Seen(waiting.popleft(), report)
-            if report.get("reason") == "child-failed":
+        for report, error in look([(home.account, partial(look_over, home)) for home in waiting], for_good=False):
+            yield Seen(waiting.popleft(), report or {}, error)
+            if report is None:
                 break
-
-
-def _as_its_account(home: Home) -> Report:
-    # The real and the saved uid stay root's: so the account can neither stop nor trace this process meanwhile.
-    if os.geteuid():
-        return look_over(home)
-    os.setgroups([home.gid])
-    os.setegid(home.gid)
-    os.seteuid(home.uid)
-    try:
-        return look_over(home)
-    finally:
-        os.seteuid(0)
-        os.setegid(0)

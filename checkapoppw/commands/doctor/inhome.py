@@ -9,12 +9,12 @@ import stat
 import time
 from collections.abc import Iterator
 
-from ... import apopfile, dotqmail, files
+from ... import apopfile, dotqmail, files, users
 from ...errors import LoginError
-from ..children import Report
 from ..escape import quoted, remedy, shown
 from ..explain.inspection import unverifiable
 from ..passwords.rewrite import LOCK, TEMPORARY
+from ..reports import Report
 from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
 
 # So many of one home are told; whoever has more will look again.
@@ -28,14 +28,14 @@ _MARK = b"\xef\xbb\xbf"
 class Home:
     """A directory that addresses of one account have.
 
-    path, uid, gid: where, and with whose ids
+    path, uid, account: where, and with whose ids
     assigned: whether users/cdb says so, and not the passwd file, which has many accounts that never get mail
     """
 
     def __init__(self, path: bytes, uid: int, gid: int) -> None:
+        self.account = users.Account(b"", uid, gid, path, b"", b"")
         self.path = path
         self.uid = uid
-        self.gid = gid
         self.assigned = False
         self.suffixes: set[bytes] = set()
         self._starts: dict[bytes, set[bytes]] = {}
@@ -55,35 +55,37 @@ class Home:
         )
 
 
-def look_over(home: Home) -> Report:
-    """What stands in a home; to be called as its account.  Raises what dotqmail.enter_home() raises."""
+def look_over(home: Home, report: Report) -> None:
+    """Put into a report what stands in a home; to be called as its account.  Raises what dotqmail.open_home() raises.
+    """
     names = _names(home)
     ours = [name for name in names if _OURS.match(name) and name != os.fsencode(LOCK)]
-    report: Report = {"findings": []}
+    report["findings"] = []
     if not ours and not home.assigned:
-        return report
-    dotqmail.enter_home(home.path)
-    findings = [*_tampering(home, bool(ours)), *_dot_qmails(home, names)]
-    times = []
-    report["schemes"] = {}
+        return
+    there = dotqmail.open_home(home.path)
+    findings = [*_tampering(there, home, bool(ours)), *_dot_qmails(there, names)]
+    schemes: dict[str, str] = {}
+    reached = []
     for name in ours:
-        suffix = name.removeprefix(b".apop")
-        if not name.startswith(b".apop") or name.endswith(b"~") or not home.reaches(suffix):
+        if _is_reached(home, name):
+            reached.append(name)
+            findings += _password_file(there, home, name, schemes)
+            findings += _no_default(home, name, names)
+        else:
             findings += _out_of_reach(home, name)
-            continue
-        report["passwords"] = report.get("passwords", 0) + 1
-        report["boxless"] = report.get("boxless") or (name == b".apop" and b".qmail" not in names)
-        findings += _password_file(home, name, report["schemes"])
-        if suffix.endswith(b"default") and b".qmail" + suffix not in names:
-            findings.append(_no_default(home, name))
-        times.append((_changed(name), shown(home.path + b"/" + name)))
-    if times:
-        report["newest"], report["youngest"] = max(times)
+    report.update(passwords=len(reached), boxless=b".apop" in reached and b".qmail" not in names, schemes=schemes)
+    if reached:
+        report["newest"], report["youngest"] = max(
+            (_changed(there, name), shown(there.whole(name))) for name in reached)
     if len(findings) > _MOST:
         rest = len(findings) - _MOST
         findings[_MOST:] = [Finding(NOTE, f"{shown(home.path)}: {rest} more findings are not shown")]
     report["findings"] = [(one.level, one.what, one.remedy) for one in findings]
-    return report
+
+
+def _is_reached(home: Home, name: bytes) -> bool:
+    return name.startswith(b".apop") and not name.endswith(b"~") and home.reaches(name.removeprefix(b".apop"))
 
 
 def _names(home: Home) -> list[bytes]:
@@ -95,15 +97,15 @@ def _names(home: Home) -> list[bytes]:
         return [name for name in names if os.path.lexists(os.path.join(home.path, name))]
 
 
-def _changed(name: bytes) -> float:
+def _changed(there: files.Directory, name: bytes) -> float:
     try:
-        return os.stat(name).st_mtime
+        return os.stat(name, dir_fd=there.descriptor).st_mtime
     except OSError:
         return 0.0
 
 
-def _tampering(home: Home, has_passwords: bool) -> Iterator[Finding]:
-    status = os.stat(b".")
+def _tampering(there: files.Directory, home: Home, has_passwords: bool) -> Iterator[Finding]:
+    status = os.fstat(there.descriptor)
     path = shown(home.path)
     if has_passwords and status.st_mode & stat.S_IWGRP:
         yield Finding(
@@ -117,33 +119,37 @@ def _tampering(home: Home, has_passwords: bool) -> Iterator[Finding]:
         )
 
 
-def _dot_qmails(home: Home, names: list[bytes]) -> Iterator[Finding]:
+def _dot_qmails(there: files.Directory, names: list[bytes]) -> Iterator[Finding]:
     for name in names:
         if name.startswith(b".qmail"):
             try:
-                mode = os.stat(name).st_mode
+                mode = os.stat(name, dir_fd=there.descriptor).st_mode
             except OSError:
                 continue
             if files.is_regular(mode) and mode & stat.S_IWOTH:
-                path = home.path + b"/" + name
+                path = there.whole(name)
                 yield Finding(
                     ERROR, f"everybody may write {shown(path)}, so that qmail defers its mail, and logins find no "
                     "mailbox (dot-qmail-writable)", f"chmod o-w {quoted(path)}",
                 )
 
 
-def _password_file(home: Home, name: bytes, schemes: dict[str, str]) -> Iterator[Finding]:
+def _password_file(
+    there: files.Directory, home: Home, name: bytes, schemes: dict[str, str]
+) -> Iterator[Finding]:
     # schemes: takes those that are in use, each with a file
-    path = home.path + b"/" + name
+    path = there.whole(name)
     try:
-        found = apopfile.opened(name)
-        if found is None:
+        try:
+            found = apopfile.open_file(there, name)
+        except OSError as error:
+            apopfile.see_absent(there, name, error)
             yield Finding(WARNING, f"{shown(path)} is a symbolic link that leads nowhere", f"rm {quoted(path)}")
             return
-        content = apopfile.read(path, found[1], home.uid)
-        credentials = apopfile.parse(content)
+        content = apopfile.read_file(path, *found, home.uid)
+        credentials = apopfile.parse_credentials(content)
     except LoginError as error:
-        yield _unusable(home, name, error)
+        yield _unusable(there, home, name, error)
         return
     anew = _setting(home, name)
     current = [one for one in credentials if not one.expired(time.time())]
@@ -165,12 +171,12 @@ def _password_file(home: Home, name: bytes, schemes: dict[str, str]) -> Iterator
     yield from _suspicious(path, content.partition(b"\n")[0].removesuffix(b"\r"), anew)
 
 
-def _unusable(home: Home, name: bytes, error: LoginError) -> Finding:
+def _unusable(there: files.Directory, home: Home, name: bytes, error: LoginError) -> Finding:
     # Why a file cannot be read, its owner knows best.
-    path = home.path + b"/" + name
+    path = there.whole(name)
     if error.reason in ("file-unreadable", "file-owner"):
         try:
-            owner = os.stat(name).st_uid
+            owner = os.stat(name, dir_fd=there.descriptor).st_uid
         except OSError:
             owner = home.uid
         if owner != home.uid:
@@ -207,13 +213,14 @@ def _setting(home: Home, name: bytes) -> str:
     return f"apoppasswd{ext} -d {quoted(home.path)}"
 
 
-def _no_default(home: Home, name: bytes) -> Finding:
-    path = home.path + b"/" + name
-    beside = home.path + b"/.qmail" + name.removeprefix(b".apop")
-    return Finding(
-        WARNING, f"{shown(path)} is shared by no address: there is no {shown(beside)} beside it",
-        f"make {quoted(beside)}, or give each address a password of its own and rm {quoted(path)}",
-    )
+def _no_default(home: Home, name: bytes, names: list[bytes]) -> Iterator[Finding]:
+    dot_qmail = b".qmail" + name.removeprefix(b".apop")
+    if name.endswith(b"default") and dot_qmail not in names:
+        path, beside = home.path + b"/" + name, home.path + b"/" + dot_qmail
+        yield Finding(
+            WARNING, f"{shown(path)} is shared by no address: there is no {shown(beside)} beside it",
+            f"make {quoted(beside)}, or give each address a password of its own and rm {quoted(path)}",
+        )
 
 
 def _out_of_reach(home: Home, name: bytes) -> Iterator[Finding]:

@@ -106,10 +106,10 @@ def _modes(program: str, library: str) -> Iterator[Finding]:
     hidden = [path for path in beneath if not _for_all(path)]
     above = [str(parent) for path in (program, library) for parent in Path(path).parents if not _for_all(str(parent))]
     if hidden:
-        yield Finding(WARNING, f"not everybody can read {name(hidden[0])}: a mail server that is not root cannot run it",
+        yield Finding(WARNING, f"not everybody can read {name(hidden[0])}: no mail server but root's can run it",
                       f"chmod -R a+rX {quoted(os.fsencode(program))} {quoted(os.fsencode(library))}")
     if above:
-        yield Finding(WARNING, f"not everybody can enter {name(above[0])}: a mail server that is not root cannot run it",
+        yield Finding(WARNING, f"not everybody can enter {name(above[0])}: no mail server but root's can run it",
                       f"chmod a+x {quoted(os.fsencode(above[0]))}, or install below another PREFIX")
 
 

@@ -5,16 +5,15 @@ import re
 import time
 from collections.abc import Iterator
 
-from ... import cdb, control, files, users
+from ... import control, files
 from ...errors import Deferred, LoginError
+from ...sources import Sources
 from ..escape import shown
 from . import assignments
 from .cdbdump import records
 from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
 
 _ROOTS = (b"/var/qmail", b"/var/lib/qmail", b"/etc/indimail")
-_LISTS = (b"locals", b"virtualdomains", b"percenthack")
-_LINES = (b"me", b"defaultdelivery")
 # What is wrong with a line, and the command of sed that mends it
 _BLEMISHES = (
     (re.compile(rb"\r"), "a carriage return, as editors of Windows write it", r"s/\r//g"),
@@ -32,40 +31,42 @@ def in_root(root: bytes, name: bytes) -> str:
     return shown(os.path.join(root, name))
 
 
-def directory(root: bytes) -> list[Finding]:
-    """Whether this is qmail's directory; it becomes the current one."""
+def directory(root: bytes) -> tuple[Sources | None, list[Finding]]:
+    """What can be asked of qmail's directory, None where this is not it; and what is wrong then."""
     remedy = "name the directory that has control/ and users/ in QMAIL_ROOT, or with --qmail-root"
     others = [shown(other) for other in _ROOTS if os.path.isdir(other + b"/control") and other != root]
     if others:
         remedy += f": {' or '.join(others)}?"
     try:
-        control.enter(root)
+        host = Sources(root)
     except LoginError as error:
-        return [Finding(ERROR, f"{shown(root)}: {meaning(error.reason)}", remedy)]
-    if not os.path.isdir(b"control"):
-        return [Finding(ERROR, f"{shown(root)} is not the directory of qmail: it has no control directory", remedy)]
-    return []
+        return None, [Finding(ERROR, f"{shown(root)}: {meaning(error.reason)}", remedy)]
+    if not os.path.isdir(os.path.join(root, b"control")):
+        what = f"{shown(root)} is not the directory of qmail: it has no control directory"
+        return None, [Finding(ERROR, what, remedy)]
+    return host, []
 
 
-def control_files(root: bytes) -> Iterator[Finding]:
-    """What is wrong with the control files."""
-    for name in _LISTS + _LINES:
+def control_files(host: Sources) -> Iterator[Finding]:
+    """What is wrong with the control files that a login reads."""
+    root = host.qmail.path
+    for name in control.LISTS + control.LINES:
         try:
-            content = control.read(name) or b""
+            content = host.control_file(name) or b""
         except LoginError as error:
             yield of_login(in_root(root, b"control/" + name), error)
             continue
-        if name in _LINES:
+        if name in control.LINES:
             content = content.partition(b"\n")[0]
         yield from _blemishes(in_root(root, b"control/" + name), content)
         if name == b"virtualdomains":
             yield from _virtual_lines(in_root(root, b"control/virtualdomains"), content)
     try:
-        known = control.domains()
+        known = host.domains()
     except LoginError as error:
         yield of_login(shown(root), error)
         return
-    yield from _twice(in_root(root, b"control/virtualdomains"), known.locals)
+    yield from _twice(in_root(root, b"control/virtualdomains"), host, known.locals)
 
 
 def _blemishes(path: str, content: bytes) -> Iterator[Finding]:
@@ -96,8 +97,8 @@ def _virtual_lines(path: str, content: bytes) -> Iterator[Finding]:
             seen[key.lower()] = number
 
 
-def _twice(path: str, local: set[bytes]) -> Iterator[Finding]:
-    for key in control.taken_apart(control.read(b"virtualdomains") or b""):
+def _twice(path: str, host: Sources, local: set[bytes]) -> Iterator[Finding]:
+    for key in control.taken_apart(host.control_file(b"virtualdomains") or b""):
         domain = key.rpartition(b"@")[2]
         if domain in local:
             yield Finding(
@@ -113,31 +114,27 @@ class Assigned:
     findings: what is wrong with the files
     """
 
-    def __init__(self, root: bytes) -> None:
+    def __init__(self, host: Sources) -> None:
         self.findings: list[Finding] = []
         self.known: dict[bytes, bytes] | None = None
-        self._path = in_root(root, b"users/assign")
+        self._qmail = host.qmail
+        self._path = shown(host.qmail.whole(b"users/assign"))
         try:
-            self.known = self._read_cdb()
+            self.known = self._read_cdb(host)
         except LoginError as error:
-            self.findings.append(of_login(in_root(root, b"users/cdb"), error))
+            self.findings.append(of_login(shown(host.qmail.whole(b"users/cdb")), error))
         else:
             self._read_assign(self.known)
 
     @staticmethod
-    def _read_cdb() -> dict[bytes, bytes]:
+    def _read_cdb(host: Sources) -> dict[bytes, bytes]:
+        host.assignment(b"x")  # what a login needs of any users/cdb
         try:
-            descriptor = os.open(b"users/cdb", os.O_RDONLY | os.O_NONBLOCK)
+            content = files.read_all(host.qmail.open(b"users/cdb"), LARGEST)
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise Deferred("cdb-unreadable", f"make it readable ({error.strerror}), or run qmail-newu") from None
-        try:
-            # What a login needs of any users/cdb
-            users.assignment(b"x", lambda key: cdb.get(descriptor, key))
-            content = files.read(os.dup(descriptor), LARGEST)
-        finally:
-            os.close(descriptor)
         known: dict[bytes, bytes] = {}
         for key, value in records(content):
             known.setdefault(key, value)
@@ -146,7 +143,7 @@ class Assigned:
     def _read_assign(self, known: dict[bytes, bytes]) -> None:
         text = None
         try:
-            with open(b"users/assign", "rb") as file:
+            with open(self._qmail.open(b"users/assign"), "rb") as file:
                 text = assignments.Text(file.read(LARGEST))
                 changed = os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
@@ -158,7 +155,7 @@ class Assigned:
             self.findings.append(Finding(ERROR, f"{self._path} is there, but no users/cdb", assignments.NEWU))
         elif text:
             differing = [*assignments.differences(text, entries, self._path)]
-            if not differing and changed > os.stat(b"users/cdb").st_mtime:
+            if not differing and changed > os.stat(self._qmail.whole(b"users/cdb")).st_mtime:
                 differing.append(Finding(
                     WARNING, f"{self._path} is newer than users/cdb, though both say the same", assignments.NEWU,
                 ))
@@ -166,10 +163,10 @@ class Assigned:
         self.findings += assignments.dead(entries, known.get(b"", b""), text.lines if text else {})
 
 
-def nobodys(known: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+def nobodys(host: Sources, known: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
     """The entries of control/virtualdomains whose addresses fall to alias: key and prefix."""
-    virtual = control.taken_apart(control.read(b"virtualdomains") or b"")
-    for key in assignments.unassigned(virtual, known or {b"": b""}, users.Passwd()):
+    virtual = control.taken_apart(host.control_file(b"virtualdomains") or b"")
+    for key in assignments.unassigned(virtual, known or {b"": b""}, host):
         yield key, virtual[key]
 
 

@@ -6,9 +6,9 @@ import socket
 from collections.abc import Iterator
 from functools import partial
 
-from ... import users
-from ..children import Report, as_account, error_in
+from ... import control, users
 from ..escape import quoted, shown
+from ..reports import Report, look
 from . import installation, runfile
 from .commandline import Service
 from .findings import ERROR, NOTE, WARNING, Finding, meaning
@@ -109,13 +109,13 @@ def rights(service: Service, where: str, context: Context, account: users.Accoun
         return
     log = runfile.settings_of(service)[0].log
     works = [partial(_readable, context.root)] + ([partial(_appendable, log)] if b"/" in log else [])
-    for report in as_account(account, works):
-        if error := error_in(report):
+    for report, error in look([(account, work) for work in works]):
+        if error:
             yield Finding(ERROR, f"{where}: as uid {account.uid}: {meaning(error.reason)}", "run doctor as root")
-        for path in map(os.fsencode, report.get("refused", ())):
+        for path in map(os.fsencode, (report or {}).get("refused", ())):
             yield Finding(ERROR, f"{where}: uid {account.uid} cannot read {shown(path)}: logins are deferred",
                           f"chmod a+r {quoted(path)}")
-        if "unwritable" in report:
+        if report and "unwritable" in report:
             yield Finding(
                 ERROR, f"{where}: uid {account.uid} cannot append to {shown(log)}: every login is deferred "
                 "(log-unopenable)",
@@ -123,23 +123,23 @@ def rights(service: Service, where: str, context: Context, account: users.Accoun
             )
 
 
-def _readable(root: bytes) -> Report:
-    names = ("control/locals", "control/me", "control/virtualdomains", "control/percenthack",
-             "control/defaultdelivery", "users/cdb")
-    paths = [os.path.join(os.fsdecode(root), name) for name in names]
-    return {"refused": [path for path in paths if os.access(os.path.dirname(path), os.F_OK)
-                        and (os.path.lexists(path) or not os.access(os.path.dirname(path), os.X_OK))
-                        and not os.access(path, os.R_OK)]}
+def _readable(root: bytes, report: Report) -> None:
+    names = [*(b"control/" + name for name in control.LISTS + control.LINES), b"users/cdb"]
+    paths = [os.fsdecode(os.path.join(root, name)) for name in names]
+    report["refused"] = [path for path in paths if os.access(os.path.dirname(path), os.F_OK)
+                         and (os.path.lexists(path) or not os.access(os.path.dirname(path), os.X_OK))
+                         and not os.access(path, os.R_OK)]
 
 
-def _appendable(log: bytes) -> Report:
+def _appendable(log: bytes, report: Report) -> None:
     # As log.Log opens it, but for making it.
     path = os.fsdecode(log)
     if os.path.lexists(path):
         good = os.access(path, os.W_OK) and not os.path.islink(path) and not os.path.isdir(path)
     else:
         good = os.access(os.path.dirname(path), os.W_OK | os.X_OK)
-    return {} if good else {"unwritable": True}
+    if not good:
+        report["unwritable"] = True
 
 
 def syslog(where: str, level: str = WARNING) -> Iterator[Finding]:

@@ -8,17 +8,14 @@ import shlex
 from collections.abc import Callable, Iterator
 
 from ...errors import LoginError
-from ...settings import Settings
+from ...settings import SETTINGS, Settings
 from ..escape import remedy
 from ..installed import PROGRAM
 from .commandline import Service
 from .findings import ERROR, NOTE, WARNING, Finding
 from .shellwords import UNKNOWN, Command, Script, said, unknown
 
-KNOWN = (
-    "CHECKAPOPPW_MECHANISMS", "CHECKAPOPPW_MAX_AGE", "CHECKAPOPPW_STRICT_PID", "CHECKAPOPPW_CALLER", "CHECKAPOPPW_LOG",
-    "CHECKAPOPPW_FAIL_DELAY",
-)
+KNOWN = tuple(name.decode() for name in SETTINGS if name.startswith(b"CHECKAPOPPW_"))
 _POP3D = "qmail-pop3d"
 _MAILDIR = """sh -c 'exec qmail-pop3d "$MAILDIR"'"""
 _LEFT_OPEN = "every password is accepted: an open relay"
@@ -130,7 +127,7 @@ def settings_of(service: Service) -> tuple[Settings, LoginError | None]:
     settings = Settings()
     environ = {name: value for name, value in service.environ.items() if UNKNOWN not in value}
     try:
-        settings.read({name.encode(): os.fsencode(value) for name, value in environ.items()})
+        settings.take_from({name.encode(): os.fsencode(value) for name, value in environ.items()})
     except LoginError as error:
         return settings, error
     return settings, None
@@ -139,10 +136,10 @@ def settings_of(service: Service) -> tuple[Settings, LoginError | None]:
 def _settings(service: Service, where: str) -> Iterator[Finding]:
     settings, error = settings_of(service)
     if error:
-        wanted = remedy(error)
-        name = next((name for name in KNOWN if name in wanted), "")
+        name = os.fsdecode(error.names[0])
         given = shlex.quote(said(service.environ.get(name, "")))
-        yield Finding(ERROR, f"{where}: {name}={given} is not understood: every login fails (bad-setting)", wanted)
+        yield Finding(ERROR, f"{where}: {name}={given} is not understood: every login fails (bad-setting)",
+                      remedy(error))
     for name in sorted(service.environ):
         if name.startswith("CHECKAPOPPW_") and name not in KNOWN:
             yield Finding(WARNING, f"{where}: there is no setting {said(name)}: it is ignored",

@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 
-from ... import control, files, users
+from ... import files, settings, users
 from ...errors import LoginError
+from ...sources import Sources
 from ..escape import quoted, shown
 from . import dialogue, resources, runfile
 from .commandline import Reader, Service
@@ -23,7 +24,7 @@ _ID = re.compile(r"id -([ug])n? ([\w.-]+)")
 def examine(path: str, context: Context) -> Iterator[Finding]:
     """What is wrong with a run file.  Raises OSError where it cannot be read."""
     where = shown(os.fsencode(path))
-    content = files.read(os.open(path, os.O_RDONLY | os.O_NONBLOCK), _LARGEST)
+    content = files.read_all(os.open(path, os.O_RDONLY | os.O_NONBLOCK), _LARGEST)
     if b"\r\n" in content:
         yield Finding(ERROR, f"{where} has carriage returns at the ends of its lines, as editors of Windows write "
                       "them: it does not start", f"sed -i 's/\\r$//' {quoted(os.fsencode(path))}")
@@ -120,7 +121,7 @@ def _account(service: Service, where: str) -> tuple[users.Account | None, list[F
 
 
 def _root(service: Service, where: str, context: Context) -> Iterator[Finding]:
-    named = service.environ.get("QMAIL_ROOT") or "/var/qmail"
+    named = service.environ.get("QMAIL_ROOT") or os.fsdecode(settings.ROOT)
     if not service.checker or UNKNOWN in named:
         return
     if not os.path.isdir(os.path.join(named, "control")):
@@ -184,7 +185,7 @@ def _offered(service: Service, where: str, offered: list[str]) -> Iterator[Findi
 
 def _boxes(where: str, context: Context) -> Iterator[Finding]:
     try:
-        delivery = control.default_delivery() or b""
+        delivery = Sources(context.root).default_delivery() or b""
     except LoginError:
         return
     if context.boxless and not (delivery.startswith((b".", b"/")) and delivery.endswith(b"/")):

@@ -2,8 +2,8 @@
 
 import click
 
-from ..children import Report, raw
 from ..escape import shown
+from ..reports import Report, raw
 
 _COLOURS = {"ok": "green", "missing": "yellow", "refused": "yellow"}
 

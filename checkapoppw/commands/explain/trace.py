@@ -1,6 +1,10 @@
 """qmail's files as a login asks them, with a note of each entry found."""
 
-from ... import cdb, control, users
+from functools import partial
+
+from ... import control, users
+from ...sources import Sources
+from ..reports import text
 
 
 class Notes(list[bytes]):
@@ -14,23 +18,26 @@ class Notes(list[bytes]):
 class _Names(set[bytes]):
     # A set of domains that notes each one that is found in it.
 
-    def __init__(self, name: str, numbered_entries: list[tuple[int, bytes]], notes: Notes) -> None:
-        self._name = f"control/{name}"
+    def __init__(self, notes: Notes, file: bytes, content: bytes) -> None:
+        self._file = f"control/{file.decode()}"
         self._notes = notes
-        self._lines = {entry.lower(): (number, entry) for number, entry in numbered_entries}
-        super().__init__(self._lines)
+        # In a file of one line `#' is not special, and it may be empty.
+        whole = file in control.LINES
+        split = [(1, name) for name in control.first_line(content).split(b"\0")] if whole else numbered(content)
+        self._lines = {entry.lower(): (number, entry) for number, entry in split}
+        super().__init__(control.names(file, content))
 
     def __contains__(self, domain: object) -> bool:
         found = super().__contains__(domain)
         if found and isinstance(domain, bytes):
-            self._notes.found(self._name, *self._lines[domain])
+            self._notes.found(self._file, *self._lines[domain])
         return found
 
 
 class _Virtual(control.VirtualDomains):
     # Taken apart, since many keys are looked up, and with the lines.
 
-    def __init__(self, content: bytes, notes: Notes) -> None:
+    def __init__(self, notes: Notes, content: bytes) -> None:
         super().__init__(b"")
         self._notes = notes
         self._values = control.taken_apart(content)
@@ -50,38 +57,56 @@ def numbered(content: bytes) -> list[tuple[int, bytes]]:
     return [(number, entry) for number, line in lines for entry in control.entries(line)]
 
 
-def domains(notes: Notes) -> control.Domains:
-    """What control.domains() reads, with notes of what is found in it.  Raises as that does."""
-    control.domains()  # for what it raises
-    content = control.read(b"locals")
-    if content is not None:
-        names = _Names("locals", numbered(content), notes)
-    else:
-        # A file of one line: it may be empty, and `#' is not special in it.
-        me = control.first_line(control.read(b"me") or b"")
-        names = _Names("me", [(1, name) for name in me.split(b"\0")], notes)
-    percenthack = _Names("percenthack", numbered(control.read(b"percenthack") or b""), notes)
-    return control.Domains(names, percenthack, _Virtual(control.read(b"virtualdomains") or b"", notes))
+class Trace(Sources):
+    """What a login asks of its host, with notes of how it was answered; control files are read once."""
 
+    def __init__(self, root: bytes) -> None:
+        """root: the directory of qmail.  Raises Deferred (no-qmail)."""
+        super().__init__(root)
+        self.notes = Notes()
+        self._entry = b""
+        self._contents: dict[bytes, bytes | None] = {}
+        self._domains: control.Domains | None = None
 
-class Sources(users.Passwd):
-    """users/cdb and the passwd file, with a note of the entry that an account comes from."""
+    def begin(self) -> None:
+        """Forget what was noted for the address before."""
+        self.notes.clear()
+        self._entry = b""
 
-    def __init__(self) -> None:
-        self.entry = b""
+    @property
+    def entry(self) -> str | None:
+        """The entry that the account comes from, as qmail-newu(8) would read it in users/assign, or None."""
+        return text(self._entry) or None
 
-    def get(self, descriptor: int, key: bytes) -> bytes | None:
-        """As cdb.get() does; the last key that is found decides."""
-        value = cdb.get(descriptor, key)
+    def rule(self, login: bytes) -> str | None:
+        """The rules by which the login went to its local part, or None where they could not be read."""
+        if b"@" not in login:
+            return "no @: a local part already"
+        if self._domains is None:
+            return None
+        return text(b"; ".join(self.notes)) or "neither in control/locals nor in control/virtualdomains"
+
+    def control_file(self, name: bytes) -> bytes | None:
+        if name not in self._contents:
+            self._contents[name] = super().control_file(name)
+        return self._contents[name]
+
+    def domains(self) -> control.Domains:
+        if self._domains is None:
+            self._domains = control.domains(
+                self.control_file, partial(_Names, self.notes), partial(_Virtual, self.notes))
+        return self._domains
+
+    def record(self, descriptor: int, key: bytes) -> bytes | None:
+        # The last key that is found decides.
+        value = super().record(descriptor, key)
         if value is not None and key:
-            # As qmail-newu(8) would read it in users/assign
             line = b"=" + key[1:-1] if key.endswith(b"\0") else b"+" + key[1:]
-            self.entry = b"users/cdb: %s:%s:" % (line, value.replace(b"\0", b":"))
+            self._entry = b"users/cdb: %s:%s:" % (line, value.replace(b"\0", b":"))
         return value
 
     def account(self, name: bytes) -> users.Account | None:
-        """As users.Passwd does."""
         account = super().account(name)
         if account:
-            self.entry = b"passwd file: %s:%d:%d:%s" % (account.user, account.uid, account.gid, account.home)
+            self._entry = b"passwd file: %s:%d:%d:%s" % (account.user, account.uid, account.gid, account.home)
         return account

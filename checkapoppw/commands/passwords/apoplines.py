@@ -7,10 +7,11 @@ Lines are what the LFs of the file separate, so that the last one is what follow
 from datetime import date, timedelta
 
 from ...apopfile import scheme_of
+from ...hints import SERVICES
 from ..errors import LabelTaken, NoSuchLabel, Refusal
 from ..escape import shown
 
-SERVICES = ("smtp", "pop3", "imap")
+_SERVICES = tuple(name.decode() for name in SERVICES)
 _LONGEST_LABEL = 64  # bytes; a log line shows it
 
 
@@ -83,9 +84,9 @@ def last_day(text: str, today: date) -> date:
 def services(text: str) -> list[str]:
     """A list such as `smtp,pop3`.  Raises ValueError, whose text is for people."""
     names = text.split(",")
-    if not set(names) <= set(SERVICES):
-        raise ValueError(f"give one or more of {', '.join(SERVICES)}, with commas between")
-    return [name for name in SERVICES if name in names]
+    if not set(names) <= set(_SERVICES):
+        raise ValueError(f"give one or more of {', '.join(_SERVICES)}, with commas between")
+    return [name for name in _SERVICES if name in names]
 
 
 def described(stored: bytes, name: bytes, created: date, expires: date | None, only: list[str]) -> bytes:

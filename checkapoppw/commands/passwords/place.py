@@ -3,9 +3,11 @@
 import os
 import pwd
 import stat
+from typing import Any
 
-from ... import apopfile, control, process, users
-from ...dotqmail import suffix
+from ... import apopfile, dotqmail, files, process, stages, users
+from ...errors import Refused
+from ...sources import Sources
 from ..errors import Refusal
 from ..escape import shown
 
@@ -15,17 +17,16 @@ class Place:
 
     directory: where it is
     name: `.apop` and what the exact dot-qmail file's name ends with
-    login: the length in bytes of the shortest login name that it can be for
+    shortest_login: the length in bytes of the shortest login name that it can be for
     owner: the uid of the directory, and of the address
     """
 
-    def __init__(self, directory: "Directory", dash: bytes, ext: bytes, login: int) -> None:
+    def __init__(self, directory: "OwnersDirectory", dash: bytes, ext: bytes, shortest_login: int) -> None:
         self.directory = directory
         self.name = file_name(dash, ext)
-        self.login = login
+        self.shortest_login = shortest_login
         self.owner = directory.owner
-        self._dash = dash
-        self._ext = ext
+        self._account = users.Account(b"", directory.owner, 0, directory.path, dash, ext)
 
     @property
     def file(self) -> tuple[int, bytes]:
@@ -35,21 +36,35 @@ class Place:
     @property
     def words(self) -> list[bytes]:
         """What a guesser of the password would try first."""
-        return [os.fsencode(user_name(self.owner)), self._ext]
+        return [os.fsencode(user_name(self.owner)), self._account.ext]
 
     @property
     def path(self) -> bytes:
         """The whole path of the file."""
-        return os.path.join(self.directory.path, self.name)
+        return self.directory.whole(self.name)
 
-    def for_login(self) -> tuple[bytes, int]:
-        """The path and the open descriptor of the file that a login reads.
+    def for_login(self) -> tuple[bytes, bytes]:
+        """The path and the content of the file that a login reads.
 
         That is another one where the address shares the password of a default file.
-        Raises what apopfile.find() raises.
+        Raises what stages.password_file() raises.
         """
-        name, descriptor = apopfile.find(self._dash, self._ext)
-        return os.path.join(self.directory.path, name), descriptor
+        path, content, _ = stages.password_file(self.directory, self._account, None, {})
+        return path, content
+
+    def shared(self) -> bytes | None:
+        """The path of the file that a login reads, if that is another one, or None.
+
+        Raises Deferred as apopfile.find_file() does.
+        """
+        governing = dotqmail.Governing(self.directory, self._account.dash, self._account.ext)
+        try:
+            name, descriptor = apopfile.find_file(
+                self.directory, self._account.dash, self._account.ext, governing, [])
+        except Refused:  # there is none yet
+            return None
+        os.close(descriptor)
+        return None if name == self.name else self.directory.whole(name)
 
 
 def by_options(extension: bytes | None, named: bytes | None) -> Place:
@@ -57,7 +72,7 @@ def by_options(extension: bytes | None, named: bytes | None) -> Place:
     dash, ext = (b"", b"") if extension is None else (b"-", extension)
     if extension is not None and not extension:
         raise Refusal("the extension is empty: without -e, apoppasswd sets your own address's password")
-    directory = Directory(directory_for(extension, named))
+    directory = OwnersDirectory(directory_for(extension, named))
     directory.become_owner()
     # An extension comes with at least `x-` before it or `@x` behind it.
     login = max(1, len(os.fsencode(user_name(directory.owner)))) if extension is None else len(ext) + 2
@@ -70,24 +85,23 @@ def by_address(address: bytes, root: bytes) -> Place:
     root: the directory of qmail
     Raises what the steps of a login raise (stages.identify()), Refusal, OSError.
     """
-    control.enter(root)
-    local = control.rewrite(address, control.domains())
-    account = users.find(local)
+    entry: dict[str, Any] = {}
+    account = stages.identify(address, Sources(root), entry)
     if os.geteuid() not in (0, account.uid):
         raise Refusal(f"{shown(address)} belongs to {shown(account.user)}, not to you")
     # Before its home is looked at: whatever links are on the way, they lead to nothing that is not the account's.
     process.become(account)
-    directory = Directory(account.home)
+    directory = OwnersDirectory(account.home)
     directory.become_owner()
-    return Place(directory, account.dash, account.ext, min(len(address), len(local)))
+    return Place(directory, account.dash, account.ext, min(len(address), len(entry["local"])))
 
 
 def file_name(dash: bytes, ext: bytes) -> bytes:
     """`.apop`, or `.apop-ext` with the extension folded as dot-qmail folds it.
 
-    Raises Refusal for what can log in but is not made here (mapping.md, section 0, rule 10).
+    Raises Refusal for what can log in but is not made here (doc/mapping.md, M46).
     """
-    ending = suffix(dash, ext)
+    ending = dotqmail.suffix(dash, ext)
     if b"/" in ending or ending != ending.translate(None, apopfile.CONTROL):
         raise Refusal("an extension holds neither a slash nor control characters")
     return b".apop" + ending
@@ -112,16 +126,16 @@ def _serves_addresses(directory: bytes) -> bool:
         return False
 
 
-class Directory:
-    """A directory, held open and made the current one: whatever happens to its name from now on does not matter.
+class OwnersDirectory(files.Directory):
+    """A directory that can be listed, by the name that it really has; it becomes the current one.
 
-    path: where it really is
-    descriptor: for the `dir_fd` of every later step
     owner: its uid
     """
 
+    __slots__ = ("_group", "_mode", "owner")
+
     def __init__(self, name: bytes) -> None:
-        """Raise OSError for what is no directory, or may not be entered.
+        """Raise OSError for what is no directory, or may not be entered or read.
 
         Raise Refusal where root was led elsewhere by a symbolic link, which somebody may have put there: root can
         enter what they cannot.

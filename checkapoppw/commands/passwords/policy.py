@@ -2,16 +2,17 @@
 
 import os
 
-from ... import control, files
+from ... import control, files, settings
 from ..errors import Trouble
 from ..escape import shown
 
-_LONGEST = 4096
+_LONGEST = 4096  # bytes; one word is wanted
+_SCHEME, _STRENGTH = control.FOR_PASSWORDS
 
 
 def root() -> bytes:
     """The directory of qmail, as a login finds it."""
-    return os.environb.get(b"QMAIL_ROOT") or b"/var/qmail"
+    return os.environb.get(b"QMAIL_ROOT") or settings.ROOT
 
 
 def scheme(known: tuple[str, ...]) -> str:
@@ -19,7 +20,7 @@ def scheme(known: tuple[str, ...]) -> str:
 
     Raises Trouble for a word that is none of the known ones, OSError.
     """
-    word = _word(b"apopscheme")
+    word = _word(_SCHEME)
     if word is None:
         return "plain"
     if word.lower() not in known:
@@ -32,7 +33,7 @@ def least_strength() -> int:
 
     Raises Trouble for anything else, OSError.
     """
-    word = _word(b"apopstrength")
+    word = _word(_STRENGTH)
     if word is None:
         return 0
     if word not in ("0", "1", "2", "3", "4"):
@@ -45,4 +46,4 @@ def _word(name: bytes) -> str | None:
         descriptor = os.open(os.path.join(root(), b"control", name), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return shown(control.first_line(files.read(descriptor, _LONGEST)))
+    return shown(control.first_line(files.read_all(descriptor, _LONGEST)))

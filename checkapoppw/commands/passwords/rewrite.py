@@ -29,17 +29,17 @@ _DEADLY = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.
 Change = Callable[[list[bytes]], list[bytes]]
 
 
-def check(password: bytes, login: int) -> None:
+def check(password: bytes, shortest_login: int) -> None:
     """Raise Refusal for a password that no login could use.
 
-    login: the length in bytes of the shortest login name that it can be for
+    shortest_login: the length in bytes of the shortest login name that it can be for
     """
     if not password:
         raise Refusal("an empty password would let nobody in")
     if password != password.translate(None, CONTROL):
         raise Refusal("a password holds no control characters")
     # Both are written to descriptor 3 with a NUL behind each.
-    longest = LIMIT - 2 - login
+    longest = LIMIT - 2 - shortest_login
     if len(password) > longest:
         raise Refusal(f"the password is too long: with its login name, mail servers pass on {longest} bytes of it")
 
@@ -150,7 +150,7 @@ def _present(directory: int, name: bytes) -> tuple[bytes | None, list[bytes]]:
     if not files.is_regular(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise Refusal("what is there now is not a regular file: move it away first")
-    content = files.read(descriptor, LARGEST)
+    content = files.read_all(descriptor, LARGEST)
     if len(content) > LARGEST or b"\0" in content:
         raise Refusal("what is there now is not a password file: move it away first")
     return None, content.split(b"\n")

@@ -1,10 +1,9 @@
 """What apoppasswd does to the file of an address, or with it."""
 
-import os
 from datetime import UTC, date, datetime
 
 from ... import apopfile, dotqmail, schemes
-from ...errors import Deferred, LoginError, Refused
+from ...errors import Deferred, LoginError
 from .. import terminal
 from ..errors import NotOfThisFile, Refusal, Trouble
 from ..escape import remedy, shown
@@ -42,11 +41,11 @@ def change(place: Place, scheme: str, least: int, from_stdin: bool) -> None:
     """
     terminal.say(f"Password file: {shown(place.path)}")
     password = terminal.password(_PROMPTS, from_stdin)
-    rewrite.check(password, place.login)
+    rewrite.check(password, place.shortest_login)
     # What nobody sees, and nobody demands, is not worth the time that it takes.
     advice = strength.advice(password, place.words, least) if least or terminal.on_terminal() else []
     line = _stored(scheme, password)
-    link = rewrite.edit(*place.file, lambda lines: apoplines.set_first(lines, line), unshare=True)
+    link = rewrite.edit(*place.file, lambda present: apoplines.set_first(present, line), unshare=True)
     if link is not None:
         terminal.say(f"It was a symbolic link to {shown(link)}, and is a file of its own now.")
     terminal.say("Password set.")
@@ -61,7 +60,7 @@ def change_to_generated(place: Place, scheme: str) -> None:
     terminal.hint(f"Password file: {shown(place.path)}")
     password = generate.password()
     line = _stored(scheme, password.encode())
-    _show_and_store(place, lambda lines: apoplines.set_first(lines, line), line, password, unshare=True)
+    _show_and_store(place, lambda present: apoplines.set_first(present, line), line, password, unshare=True)
     terminal.hint("Password set.")
     _explain(newhash.mechanisms(scheme))
     _warn(place)
@@ -76,7 +75,7 @@ def add(place: Place, label: bytes, scheme: str, expires: date | None, only: lis
     terminal.hint(f"Password file: {shown(place.path)}")
     password = generate.password()
     line = apoplines.described(_stored(scheme, password.encode()), label, today(), expires, only)
-    _show_and_store(place, lambda lines: apoplines.add(lines, line, label), line, password)
+    _show_and_store(place, lambda present: apoplines.add(present, line, label), line, password)
     terminal.hint(f"Password for {shown(label)} added; it is not shown again. The hyphens are part of it.")
     _explain(newhash.mechanisms(scheme), ",".join(only))
     _warn(place)
@@ -109,14 +108,14 @@ def _show_and_store(
 def revoke(place: Place, label: bytes) -> None:
     """Remove the passwords with a label.  Raises NoSuchLabel; Refusal where the file is another address's too."""
     _own(place)
-    rewrite.edit(*place.file, lambda lines: apoplines.revoke(lines, label))
+    rewrite.edit(*place.file, lambda present: apoplines.revoke(present, label))
     terminal.say(f"Password for {shown(label)} revoked.")
     _warn(place)
 
 
 def show(place: Place, as_json: bool) -> None:
     """Print what there is to know of each password, but for itself."""
-    path, content = _content(place)
+    path, content = place.for_login()
     if not as_json:
         terminal.hint(f"Password file: {shown(path)}")
     terminal.say(table.listing(content.split(b"\n"), today(), as_json))
@@ -125,7 +124,7 @@ def show(place: Place, as_json: bool) -> None:
 
 def labels(place: Place) -> list[str]:
     """The labels of the file."""
-    _, content = _content(place)
+    _, content = place.for_login()
     return [label for entry in apoplines.listed(content.split(b"\n")) if (label := entry.word("label"))]
 
 
@@ -134,9 +133,9 @@ def verify(place: Place, from_stdin: bool) -> None:
 
     Raises NotOfThisFile; what schemes.holds() raises where none matches and one cannot be verified.
     """
-    path, content = _content(place)
+    path, content = place.for_login()
     terminal.hint(f"Password file: {shown(path)}")
-    credentials = apopfile.parse(content)
+    credentials = apopfile.parse_credentials(content)
     password = terminal.password(("APOP Password:",), from_stdin)
     # The entries of a file that a login accepts are its credentials, in the same order.
     pairs = zip(apoplines.listed(content.split(b"\n")), credentials, strict=True)
@@ -158,19 +157,8 @@ def verify(place: Place, from_stdin: bool) -> None:
 
 def _own(place: Place) -> None:
     # Where the address shares another's file, a first line of its own would close the address to that one's passwords.
-    try:
-        path, descriptor = place.for_login()
-    except Refused:  # there is none yet
-        return
-    os.close(descriptor)
-    if path != place.path:
+    if path := place.shared():
         raise Refusal(f"this address shares {shown(path)}: give it a password of its own first")
-
-
-def _content(place: Place) -> tuple[bytes, bytes]:
-    # The path and the content of the file, as a login reads it.
-    path, descriptor = place.for_login()
-    return path, apopfile.read(path, descriptor, place.owner)
 
 
 def _explain(names: tuple[str, ...], only: str = "") -> None:
@@ -185,7 +173,7 @@ def _warn(place: Place) -> None:
         terminal.say("Warning: no login is ever let in as root: see whose address this is", error=True)
         return
     try:
-        dotqmail.enter_home(place.directory.path)
-        apopfile.parse(_content(place)[1])
+        dotqmail.check_home(place.directory)
+        apopfile.parse_credentials(place.for_login()[1])
     except LoginError as error:
         terminal.say(f"Warning: a login would not accept this file: {remedy(error)}", error=True)

@@ -1,0 +1,89 @@
+"""What a login asks of its host: qmail's control files and users/cdb, and the passwd file.  Only here they are read."""
+
+import posix
+import sys
+
+from . import cdb, control, files, users
+from .errors import Deferred
+
+# A control file has at most so many bytes: ten million virtual domains fit; a device file that never ends does not take
+# the machine's memory.
+LARGEST = 1 << 28
+
+
+class Sources:
+    """The directory of qmail and the passwd file, read at each question.
+
+    Who wants to know how an answer came about, or to keep it, derives a class.
+    """
+
+    def __init__(self, root: bytes) -> None:
+        """root: the directory of qmail.  Raises Deferred (no-qmail)."""
+        try:
+            self.qmail = files.Directory(root)
+        except OSError:
+            raise Deferred("no-qmail", "name the directory of qmail in QMAIL_ROOT: %s is not one", root) from None
+
+    def control_file(self, name: bytes) -> bytes | None:
+        """The content of a control file, or None if there is none.  Raises Deferred (control-unreadable)."""
+        path = b"control/" + name
+        try:
+            content = files.read_all(self.qmail.open(path), LARGEST)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            content = None
+        if content is None or len(content) > LARGEST:
+            raise Deferred("control-unreadable", "make %s under the directory of qmail a readable file", path)
+        return content
+
+    def domains(self) -> control.Domains:
+        """What qmail-send knows of domains.  Raises Deferred: control-unreadable, no-locals."""
+        return control.domains(self.control_file)
+
+    def default_delivery(self) -> bytes | None:
+        """The first line of control/defaultdelivery, or None.  Raises Deferred (control-unreadable)."""
+        content = self.control_file(b"defaultdelivery")
+        return None if content is None else control.first_line(content)
+
+    def assignment(self, local: bytes) -> bytes | None:
+        """What users/cdb says of a local part, or None; see users.assignment().  Raises Deferred (cdb-unreadable)."""
+        try:
+            descriptor = self.qmail.open(b"users/cdb")
+        except FileNotFoundError:
+            return None
+        except OSError:
+            raise Deferred("cdb-unreadable", "make users/cdb readable, or run qmail-newu to make it anew") from None
+        try:
+            return users.assignment(local, lambda key: self.record(descriptor, key))
+        finally:
+            posix.close(descriptor)
+
+    def record(self, descriptor: int, key: bytes) -> bytes | None:
+        """The data of a key in users/cdb, as cdb.get() finds it.  Raises Deferred (cdb-unreadable)."""
+        return cdb.get(descriptor, key)
+
+    def account(self, name: bytes) -> users.Account | None:
+        """The account of this very name in the passwd file, dash and ext empty, or None.
+
+        Python does not tell why a look-up failed, so that all failures are "no such user" here, as they are for
+        qmail-getpw but for ETXTBSY.
+        """
+        import pwd  # only hosts where users/cdb leaves names to the passwd file pay for it
+
+        encoding = sys.getfilesystemencoding()
+        try:
+            entry = pwd.getpwnam(name.decode(encoding, "surrogateescape"))
+        except KeyError:
+            return None
+        user, home, shell = (
+            text.encode(encoding, "surrogateescape") for text in (entry.pw_name, entry.pw_dir, entry.pw_shell)
+        )
+        # The pwd module makes -1 of 4294967295.
+        uid, gid = entry.pw_uid & users.NO_ID, entry.pw_gid & users.NO_ID
+        return users.Account(user, uid, gid, home, b"", b"", shell or users.SHELL, "getpw")
+
+    def home_owner(self, home: bytes) -> int:
+        """The uid that a home belongs to, by our own rights (doc/mapping.md).  Raises OSError."""
+        # A relative one counts from where qmail-lspawn is.
+        return posix.stat(home, dir_fd=self.qmail.descriptor).st_uid
