@@ -1,4 +1,4 @@
-"""The reasons of a login that fails: each with its exit code and its remedy, in the code, the README and the manual."""
+"""The reasons of a login that fails: each with its exit code and its remedy, in the code and in the manual."""
 
 import ast
 import re
@@ -39,15 +39,6 @@ def in_code() -> dict[str, int]:
     return found
 
 
-def in_readme() -> dict[str, int]:
-    """The table of section 12."""
-    text = (SOURCE / "README.auth-ext").read_text("ascii")
-    section = text.partition("\n12. WHY A LOGIN FAILS\n")[2].partition("\n\n\n")[0]
-    entries = re.findall(r"^  ([a-z][a-z0-9-]+)\s+(\d+) {2,}\S", section, re.MULTILINE)
-    assert len(dict(entries)) == len(entries)
-    return {reason: int(code) for reason, code in entries if reason != "ok"}
-
-
 def in_manual() -> dict[str, tuple[int, str]]:
     """The list in DIAGNOSTICS, with its text."""
     text = (SOURCE / "man" / "checkapoppw.8").read_text("ascii")
@@ -58,8 +49,8 @@ def in_manual() -> dict[str, tuple[int, str]]:
 
 
 def test_every_reason_is_documented() -> None:
-    """README and manual list the reasons that there are, and no others, each with its exit code."""
-    assert in_code() == in_readme() == {reason: code for reason, (code, _) in in_manual().items()}
+    """The manual lists the reasons that there are, and no others, each with its exit code."""
+    assert in_code() == {reason: code for reason, (code, _) in in_manual().items()}
     assert len(in_code()) > 40
 
 

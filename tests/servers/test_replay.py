@@ -69,7 +69,7 @@ def test_replay_is_stale(services: Services) -> None:
 
 
 def test_what_remains(services: Services) -> None:
-    """With neither CHECKAPOPPW_MECHANISMS nor the pid a fresh pair does log in, as the README says: so the attack is
+    """With neither CHECKAPOPPW_MECHANISMS nor the pid a fresh pair does log in, as the manual says: so the attack is
     a real one, and the settings are what refuses it above.
     """
     service = services.get(WITHOUT_CRAM, CHECKAPOPPW_MECHANISMS="", CHECKAPOPPW_STRICT_PID="0")
