@@ -9,7 +9,8 @@ import gc
 import posix
 
 from . import process
-from .errors import REASONS, Deferred, LoginError, Refused
+from .errors import Deferred, LoginError, Refused
+from .reasons import REASONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def failure_in(code: int, told: bytes) -> LoginError:
     remedy, *names = rest.split("\0")
     printable = remedy.isascii() and remedy.isprintable() and '"' not in remedy
     fitting = remedy.count("%") == remedy.count("%s") == len(names)
-    if kind and REASONS.get(reason) == code and printable and fitting and len(reason + remedy) <= _LONGEST_WORDS:
+    known = reason in REASONS and REASONS[reason][0] == code
+    if kind and known and printable and fitting and len(reason + remedy) <= _LONGEST_WORDS:
         return kind(reason, remedy, *(name.encode("latin-1") for name in names))
     return failed()

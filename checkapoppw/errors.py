@@ -6,28 +6,11 @@ the remedy.  Both go to the log, so neither may ever hold a secret.
 
 import errno
 
-# Every reason with its exit code, in the order of checkapoppw(8), which says what each means.
-REASONS = {
-    **dict.fromkeys((
-        "wrong-password", "extra-fields", "no-file", "no-password", "expired", "other-service", "mechanism-off",
-        "mechanism-unserved", "stale-challenge", "foreign-challenge", "remote-address", "empty-local", "empty-login",
-        "empty-password", "too-long", "indimail-form", "root-account", "relative-home",
-    ), 1),
-    **dict.fromkeys(("no-program", "bad-setting", "bad-input"), 2),
-    **dict.fromkeys((
-        "fd3-unreadable", "log-unopenable", "not-root", "ids-kept", "bad-id", "no-qmail", "control-unreadable",
-        "no-locals", "cdb-unreadable", "cdb-fields", "no-alias", "home-stat", "home-unreachable", "home-writable",
-        "home-sticky", "dot-qmail-unreadable", "dot-qmail-writable", "file-unreadable", "file-type", "file-owner",
-        "file-mode", "file-too-large", "file-malformed", "unknown-scheme", "scheme-cost", "scheme-unavailable",
-        "exec-failed", "dovecot-value", "child-failed", "internal",
-    ), 111),
-}
-
 
 class LoginError(Exception):
     """A login that does not succeed.  Temporary (111) unless a subclass says otherwise, so that forgetting is safe.
 
-    reason: one of REASONS
+    reason: one of reasons.REASONS
     remedy: what an administrator or the user can do about it, in our own words, with `%s` where a name belongs
     names: what belongs there; they come from outside, and whoever shows the remedy escapes them
     """

@@ -5,9 +5,8 @@ into the byte code of one, checkapoppw_login.  Its source does the same with ord
 the byte code is of another version than the interpreter.
 """
 
-from __future__ import annotations
-
 import argparse
+import ast
 import compileall
 import importlib.util
 import itertools
@@ -72,9 +71,29 @@ def login_code() -> CodeType:
     return loader.replace(co_consts=tuple(modules if value == "MODULES" else value for value in loader.co_consts))
 
 
+class _Untyped(ast.NodeTransformer):
+    """Leaves out what is for type checkers alone: no login reads it, and all of it would be loaded."""
+
+    def visit_If(self, node: ast.If) -> ast.stmt:
+        is_theirs = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return ast.copy_location(ast.Pass(), node) if is_theirs else self.generic_visit(node)  # type: ignore[return-value]
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        bare = ast.Assign([node.target], node.value) if node.value else ast.Pass()
+        return ast.copy_location(bare, node)
+
+
 def _compiled(source: str, name: str) -> CodeType:
-    # Without docstrings, and with annotations as texts: neither is read by a login.
-    code: CodeType = compile(source, name, "exec", flags=annotations.compiler_flag, dont_inherit=True, optimize=2)
+    tree = ast.fix_missing_locations(_Untyped().visit(ast.parse(source)))
+    code: CodeType = compile(tree, name, "exec", dont_inherit=True, optimize=2)  # without docstrings
     return code
 
 
