@@ -63,7 +63,7 @@ class Credential:
 
 
 def candidates(dash: bytes, ext: bytes, governing: dotqmail.Governing) -> "Iterator[bytes]":
-    """The names of the files that may hold this address's password, in order (doc/mapping.md).
+    """The names of the files that may hold this address's password, in order (doc/mapping.md, M41, M42).
 
     It is `.apop` named like the exact dot-qmail file.  To be asked for the next one only where that is absent: if the
     exact dot-qmail file is absent too, it is the `.apop` beside the default one that governs the address.  So an

@@ -2,7 +2,7 @@
 
 Passwords in clear text are verified here, those in any other scheme by schemes.py, which is loaded only for such.
 
-The procedure, and what each step keeps out, is that of callers.md, section 3: a digest counts only for a challenge
+The procedure, and what each step keeps out, is that of doc/callers.md, C11 to C31: a digest counts only for a challenge
 that is fresh and our caller's own, a stored value is compared as text only where the file says that it is one, and
 every comparison takes the same time whatever it finds.
 """

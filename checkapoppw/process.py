@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-# A caller that never closes descriptor 3, or a dead file server, must not keep us for ever (callers.md, rule 7).
+# A caller that never closes descriptor 3, or a dead file server, must not keep us for ever (doc/callers.md, C40).
 PATIENCE = 25  # seconds
 # Below any core file's size, and the one value at which the kernel does not start a crash handler either (core(5)).
 _NO_CORE = 1

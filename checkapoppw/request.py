@@ -1,7 +1,7 @@
 """Descriptor 3: what the caller says, read within bounds and taken apart.
 
 Any bytes give a Request, a refusal or a misuse, and nothing else.  Which field is the response and which the
-challenge is told by their shapes alone, and no string has both (callers.md, section 3).
+challenge is told by their shapes alone, and no string has both (doc/callers.md, C9, C10).
 """
 
 from . import digests, files
@@ -115,7 +115,7 @@ def _is_response(field: bytes) -> bool:
 def challenge_time(challenge: bytes) -> int | None:
     """The Unix time in a challenge `<pid.time@host>` or `<pid.time.more@host>`, or None where it has none.
 
-    All surveyed callers write it, on this very host (callers.md, section 3, step 6).
+    All surveyed callers write it, on this very host (doc/callers.md, C24).
     """
     process, _, rest = challenge[1:].partition(b".")
     after = rest.lstrip(_DIGITS)

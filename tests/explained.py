@@ -35,7 +35,7 @@ def _wanted(case: vectors.Case) -> dict[str, Any]:
     if tried is None and case.get("probes"):
         return wanted  # a home that is itself one of the host's links: qmail looked only with the files in place
     wanted["dot_qmail"] = tried
-    # Rule 2 of mapping.md, section 0: the exact one, then the one beside the default file that governs.
+    # doc/mapping.md, M41 and M42: the exact one, then the one beside the default file that governs.
     names = list(dict.fromkeys([tried[0], chosen or tried[0]])) if tried else None
     wanted["candidates"] = names and [name.replace(".qmail", ".apop", 1) for name in names]
     return wanted

@@ -16,7 +16,7 @@ import cdbx
 
 
 def write_cdb(path: Path, assign: bytes) -> None:
-    """Write users/cdb from the text of users/assign as qmail-newu does (mapping.md, section 2)."""
+    """Write users/cdb from the text of users/assign as qmail-newu does (doc/mapping.md, section 4)."""
     database = cdbx.CDB.make(str(path))
     wild = b""
     for line in assign.split(b"\n"):

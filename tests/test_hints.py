@@ -26,7 +26,7 @@ from checkapoppw.digests import MECHANISMS
     ({"AUTH": "pop", "SMTPAUTHMETHOD": "cram-md5"}, ()),
 ])
 def test_narrowed(environ: dict[str, str], left: tuple[str, ...]) -> None:
-    """Hints leave the mechanisms that callers.md, section 3, step 3 says."""
+    """Hints leave the mechanisms that doc/callers.md, C17 to C20 say."""
     assert hints.narrowed(MECHANISMS, {name.encode(): value.encode() for name, value in environ.items()}) == left
 
 

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from checkapoppw import errors, log, mechanisms
+from checkapoppw.reasons import REASONS
 
 from .conftest import SOURCE
 
@@ -51,6 +52,7 @@ def in_manual() -> dict[str, tuple[int, str]]:
 def test_every_reason_is_documented() -> None:
     """The manual lists the reasons that there are, and no others, each with its exit code."""
     assert in_code() == {reason: code for reason, (code, _) in in_manual().items()}
+    assert in_code() == {reason: code for reason, (code, _) in REASONS.items()}
     assert len(in_code()) > 40
 
 

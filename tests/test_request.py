@@ -13,7 +13,7 @@ from checkapoppw.errors import Deferred, LoginError, Misused, Refused
 CHALLENGE = b"<1896.697170952@postoffice.reston.mci.net>"  # RFC 2195 section 2
 RESPONSE = b"b913a602c7eda7a495b4e6e7334d3890"
 
-# The shapes as callers.md, section 3, gives them; the code under test has no regular expressions.
+# The shapes as doc/callers.md gives them (C9, C10, C24); the code under test has no regular expressions.
 CHALLENGE_SHAPE = re.compile(rb"<[!-;=?-~]+@[!-;=?-~]+>")
 RESPONSE_SHAPE = re.compile(rb"[0-9a-f]{32}")
 TIME_SHAPE = re.compile(rb"<[0-9A-Za-z]+\.([0-9]+)[.@]")
@@ -106,7 +106,7 @@ def test_any_data(data: bytes, indimail: bool) -> None:
 
 @given(near_challenges)
 def test_challenge_shape(field: bytes) -> None:
-    """A field is a challenge exactly where the shape of callers.md says so, and its time and pid are where it says."""
+    """A field is a challenge exactly where C9 of doc/callers.md says so, and its time and pid are where that says."""
     found = request.parse_fields(b"joe\0" + RESPONSE + b"\0" + field.replace(b"\0", b"") + b"\0")
     assert (found.order == "rc") == bool(CHALLENGE_SHAPE.fullmatch(field))
     if found.challenge:

@@ -20,7 +20,7 @@ def values(settings: Settings) -> dict[str, object]:
 
 
 def test_defaults() -> None:
-    """Unset or empty means the default (callers.md, section 0)."""
+    """Unset or empty means the default (doc/callers.md, C2)."""
     defaults = {
         "mechanisms": MECHANISMS, "max_age": 600, "strict_pid": True, "indimail": False, "log": b"syslog",
         "fail_delay": 0.3, "root": b"/var/qmail",
@@ -48,7 +48,7 @@ def test_defaults() -> None:
     ("LOG", "./x", "log", b"./x"),
 ])
 def test_values(name: str, value: str, attribute: str, wanted: object) -> None:
-    """Each setting takes the values that callers.md lists."""
+    """Each setting takes the values that checkapoppw(8) lists."""
     assert getattr(read(**{f"CHECKAPOPPW_{name}": value}), attribute) == wanted
 
 

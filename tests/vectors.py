@@ -1,4 +1,4 @@
-"""The vectors of mapping.jsonl: hosts, and what real notqmail did with addresses there (mapping.md, section 4)."""
+"""The vectors of mapping.jsonl: hosts, and what real notqmail did with addresses there (doc/mapping.md, section 9)."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ Config = dict[str, Any]
 Case = dict[str, Any]
 
 HERE = Path(__file__).parent / "vectors"
-# Where this project differs from qmail on purpose (mapping.md, section 0, rules 1 and 8).
+# Where this project differs from qmail on purpose (doc/mapping.md, M1 and M30).
 BARE_DIFFERS = ("noat-remote", "vdom-locals")
 GETPW_DIFFERS = "getpw-hidden"
 

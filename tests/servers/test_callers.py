@@ -1,4 +1,4 @@
-"""The stand-ins do what callers.md says of the programs that they stand for: data, argv, descriptors, answers.
+"""The stand-ins do what doc/callers.md says of the programs that they stand for: data, argv, descriptors, answers.
 
 The checker here is a probe, which writes down what it was given, and ends as it is told to.
 """
