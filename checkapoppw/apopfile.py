@@ -14,10 +14,13 @@ from .errors import Deferred, Refused
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
+
+    Looks = list[tuple[bytes, Any]]  # a name, and its posix.stat_result or the OSError that came instead
 
 # Hundreds of credentials fit; a login does not read for ever (apop.5).
 LARGEST = 65536
-_GROUP_AND_OTHERS = 0o077
+GROUP_AND_OTHERS = 0o077
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 CONTROL = bytes(range(0x20)) + b"\x7f"
 _IN_SCHEME = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
@@ -79,40 +82,37 @@ def candidates(dash: bytes, ext: bytes, governing: dotqmail.Governing) -> "Itera
 
 
 def find_file(
-    home: files.Directory, dash: bytes, ext: bytes, governing: dotqmail.Governing,
-    looks: "list[tuple[bytes, posix.stat_result | OSError]]",
+    home: files.Directory, dash: bytes, ext: bytes, governing: dotqmail.Governing, looks: "Looks"
 ) -> tuple[bytes, int]:
     """The name and the open descriptor of the file that holds this address's password: the first candidate there is.
 
     looks: takes each name that was tried, with what is there
-    Raises Refused (no-file); Deferred: file-unreadable, and what candidates() raises.
+    Raises Refused (no-file); what open_file() and candidates() raise.
     """
     for name in candidates(dash, ext, governing):
-        try:
-            descriptor, status = open_file(home, name)
-        except OSError as error:
-            looks.append((name, error))
-            see_absent(home, name, error)
-        else:
-            looks.append((name, status))
+        descriptor = open_file(home, name, looks)
+        if descriptor is not None:
             return name, descriptor
     missing = home.whole(b".apop" + dotqmail.suffix(dash, ext))
     raise Refused("no-file", "the address is wrong, or its password not set with apoppasswd: no %s", missing)
 
 
-def open_file(home: files.Directory, name: bytes) -> "tuple[int, posix.stat_result]":
-    """An open descriptor of a file, and its status.  Symbolic links are followed: they are a way to share a password.
+def open_file(home: files.Directory, name: bytes, looks: "Looks") -> int | None:
+    """An open descriptor of a file, or None where it is absent.  Symbolic links are followed: they are a way to share
+    a password.
 
-    Raises OSError.
+    looks: takes the name, with the file's status or the error
+    Raises Deferred (file-unreadable).
     """
-    descriptor = home.open(name)
-    return descriptor, posix.fstat(descriptor)
-
-
-def see_absent(home: files.Directory, name: bytes, error: OSError) -> None:
-    """See whether this error of open_file() says that there is no such file.  Raises Deferred (file-unreadable)."""
-    if error.errno not in _ABSENT:
+    try:
+        descriptor = home.open(name)
+        looks.append((name, posix.fstat(descriptor)))
+    except OSError as error:
+        looks.append((name, error))
+        if error.errno in _ABSENT:
+            return None
         raise Deferred("file-unreadable", "make %s a file that its user can read", home.whole(name)) from None
+    return descriptor
 
 
 def read_file(path: bytes, descriptor: int, status: posix.stat_result, uid: int) -> bytes:
@@ -129,7 +129,7 @@ def read_file(path: bytes, descriptor: int, status: posix.stat_result, uid: int)
         raise Deferred("file-type", "put a regular file in the place of %s", path)
     if status.st_uid != uid:
         raise Deferred("file-owner", f"chown {uid} %s", path)
-    if status.st_mode & _GROUP_AND_OTHERS:
+    if status.st_mode & GROUP_AND_OTHERS:
         raise Deferred("file-mode", "chmod 600 %s", path)
     if len(content) > LARGEST:
         raise Deferred("file-too-large", f"shorten %s to {LARGEST} bytes", path)

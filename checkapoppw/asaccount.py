@@ -62,7 +62,7 @@ def _reports(child: int, reader: int, count: int) -> "Iterator[bytes | LoginErro
 def _report(visits: "list[Visit]", writer: int, for_good: bool) -> None:
     _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
     gc.disable()  # a collection would touch, and so copy, every page of the parent's
-    take_on = _for_good(visits[0][0]) if for_good else _for_a_visit
+    take_on = process.become if for_good else _for_a_visit  # to become the same account again changes nothing
     for account, work in visits:
         _signal.alarm(process.PATIENCE)  # no alarm outlives a fork
         try:
@@ -73,20 +73,6 @@ def _report(visits: "list[Visit]", writer: int, for_good: bool) -> None:
         rest = bytes([code]) + len(told).to_bytes(_HEAD - 1, "big") + told
         while rest:
             rest = rest[posix.write(writer, rest) :]
-
-
-def _for_good(account: "Account") -> "Callable[[Account], None]":
-    unable: LoginError | None = None
-    try:
-        process.become(account)
-    except LoginError as error:
-        unable = error
-
-    def taken_on(_: "Account") -> None:
-        if unable:
-            raise unable
-
-    return taken_on
 
 
 def _for_a_visit(account: "Account") -> None:
@@ -139,11 +125,11 @@ def failure_in(code: int, told: bytes) -> LoginError:
     nothing in it that could forge a line, and one `%s` for each of the names.
     """
     kind = {1: Refused, 111: Deferred}.get(code)
-    reason, _, rest = told.decode("latin-1").partition("\0")
+    reason, nul, rest = told.decode("latin-1").partition("\0")
     remedy, *names = rest.split("\0")
     printable = remedy.isascii() and remedy.isprintable() and '"' not in remedy
     fitting = remedy.count("%") == remedy.count("%s") == len(names)
-    known = reason in REASONS and REASONS[reason][0] == code
+    known = nul and reason in REASONS and REASONS[reason][0] == code
     if kind and known and printable and fitting and len(reason + remedy) <= _LONGEST_WORDS:
         return kind(reason, remedy, *(name.encode("latin-1") for name in names))
     return failed()

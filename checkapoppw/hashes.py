@@ -120,10 +120,12 @@ def _pbkdf2(value: bytes) -> tuple[int, bytes, bytes]:
 
 
 def _sha_crypt(value: bytes, kind: bytes, length: int) -> int:
-    # The rounds.  passlib and crypt(3) disagree on fewer than 1000.
+    # The rounds of `$kind$rounds=N$salt$digest`, which are 5000 where they are left out (crypt(5)).
     parts = value.split(b"$")
-    rounds = _number(parts.pop(2).removeprefix(b"rounds=")) if parts[2:] and parts[2].startswith(b"rounds=") else 5000
-    if len(parts) != 4 or parts[:2] != [b"", kind] or rounds < 1000:
+    rounds = 5000
+    if len(parts) == 5 and parts[2].startswith(b"rounds="):
+        rounds = _number(parts.pop(2).removeprefix(b"rounds="))
+    if len(parts) != 4 or parts[:2] != [b"", kind] or rounds < 1000:  # passlib and crypt(3) disagree on fewer
         raise ValueError("no SHA-crypt")
     salt, digest = parts[2:]
     if len(salt) > 16 or salt.translate(None, _HASH64) or not _made_of(digest, _HASH64, length):
@@ -132,7 +134,7 @@ def _sha_crypt(value: bytes, kind: bytes, length: int) -> int:
 
 
 def _blf_crypt(value: bytes) -> int:
-    # The logarithm of the rounds.
+    # The logarithm of the rounds of `$2y$NN$` and 53 letters of salt and digest.
     kind, logarithm, rest = _parts(value, 3)
     if kind not in (b"2a", b"2b", b"2y") or not _made_of(logarithm, _DIGITS, 2) or not _made_of(rest, _HASH64, 53):
         raise ValueError("no bcrypt")
@@ -142,18 +144,26 @@ def _blf_crypt(value: bytes) -> int:
 
 
 def _argon2id(value: bytes) -> float:
+    # The cost of `$argon2id$v=19$m=KiB,t=passes,p=lanes$salt$digest`, the last two in base64 without padding.
     kind, version, parameters, salt, digest = _parts(value, 5)
     words = parameters.split(b",")
     if (kind, version) != (b"argon2id", b"v=19") or [word[:2] for word in words] != [b"m=", b"t=", b"p="]:
         raise ValueError("no Argon2id")
     memory, passes, lanes = (_number(word[2:]) for word in words)
-    sizes = [len(_base64(text + b"=" * (-len(text) % 4))) for text in (salt, digest)]
-    if b"=" in salt + digest or memory < 8 * lanes or not 8 <= sizes[0] <= 64 or not 16 <= sizes[1] <= 64:
+    # RFC 9106 section 3.1, and what the library takes
+    if memory < 8 * lanes or not 8 <= _unpadded(salt) <= 64 or not 16 <= _unpadded(digest) <= 64:
         raise ValueError("no Argon2id")
     if memory > _MOST_MEMORY or lanes > _MOST_LANES:
         return float("inf")
     threads = 4 * lanes if lanes > 1 else 0
     return passes * (_ARGON2 * memory + _THREAD * threads)
+
+
+def _unpadded(text: bytes) -> int:
+    # How many bytes it stands for in base64.
+    if b"=" in text:
+        raise ValueError("no base64 without padding")
+    return len(_base64(text + b"=" * (-len(text) % 4)))
 
 
 def _parts(value: bytes, count: int) -> list[bytes]:

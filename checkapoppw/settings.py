@@ -99,10 +99,6 @@ def _log(variable: bytes, text: bytes) -> bytes:
     raise _bad(variable, f"syslog, off, fd:N with N at least {LEAST_DESCRIPTOR}, or a path with a / in it")
 
 
-def _any(_: bytes, text: bytes) -> bytes:
-    return text
-
-
 # Every setting: the variable, the attribute of Settings, and what makes the value out of its text.
 SETTINGS: "dict[bytes, tuple[str, Callable[[bytes, bytes], object]]]" = {
     b"CHECKAPOPPW_LOG": ("log", _log),
@@ -111,5 +107,5 @@ SETTINGS: "dict[bytes, tuple[str, Callable[[bytes, bytes], object]]]" = {
     b"CHECKAPOPPW_MAX_AGE": ("max_age", _whole),
     b"CHECKAPOPPW_STRICT_PID": ("strict_pid", _flag),
     b"CHECKAPOPPW_CALLER": ("indimail", _indimail),
-    b"QMAIL_ROOT": ("root", _any),
+    b"QMAIL_ROOT": ("root", lambda _, text: text),
 }

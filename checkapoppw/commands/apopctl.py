@@ -10,7 +10,7 @@ import click
 
 from .. import __version__, hints
 from . import terminal
-from .check import MECHANISMS, attempt, beside
+from .check import MECHANISMS, attempt, beside, environment, exit_status
 from .doctor.checks import findings
 from .doctor.findings import ERROR
 from .explain.explainer import Explainer
@@ -18,7 +18,6 @@ from .explain.show import tree
 from .passwords import policy
 from .run import run
 
-_COLOURS = {0: "green", 1: "yellow"}  # and red
 # Addresses: enough for a child to have many of them, and a few dozen megabytes of records.
 _BATCH = 16384
 _MOMENT = 0.05  # seconds
@@ -110,22 +109,13 @@ def check(from_stdin: bool, service: str | None, program: str | None, address: s
     """
     path = program or beside()
     password = terminal.password(("Password: ",), from_stdin)
-    environ = {**os.environb, b"QMAIL_ROOT": _root()}
-    if service:
-        # The port of the administrator's own connection would count for more.
-        environ = {name: value for name, value in environ.items() if name not in hints.LOCAL_PORTS}
-        environ[b"SERVICE"] = service.encode()
+    environ = environment(os.environb, _root(), service)
     verdicts = [attempt(path, name, os.fsencode(address), password, environ) for name in MECHANISMS]
-    for verdict in verdicts:
-        result = click.style(verdict.fields.get("result", "failed"), fg=_COLOURS.get(verdict.code, "red"))
-        reason = verdict.fields.get("reason", f"it ended with {verdict.code} and logged nothing")
-        _print([f"{verdict.mechanism:<9} {result}: {reason}"])
-        if verdict.fields["remedy"]:
-            _print([f"{'':<9} {verdict.fields['remedy']}"])
-    codes = {verdict.code for verdict in verdicts}
-    if 0 not in codes and not service:
+    _print(line for verdict in verdicts for line in verdict.lines())
+    code = exit_status(verdicts)
+    if code and not service:
         terminal.hint("A password with for= in the file counts only with --service.")
-    click.get_current_context().exit(0 if 0 in codes else 1 if codes == {1} else 111)
+    click.get_current_context().exit(code)
 
 
 @command.command()

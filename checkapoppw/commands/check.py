@@ -4,19 +4,31 @@ import hmac
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from hashlib import md5
 
+import click
+
+from .. import digests, hints
 from .errors import Trouble
 
-MECHANISMS = ("plain", "apop", "cram-md5")
+# What comes through descriptor 3
+MECHANISMS = tuple(name for name in digests.MECHANISMS if name == "plain" or name in digests.DIGESTS)
+_COLOURS = {0: "green", 1: "yellow"}  # and red
 _NEXT = b"/bin/true"
 _md5 = partial(md5, usedforsecurity=False)  # there under FIPS, too
 # A line of the log is shorter than this (checkapoppw/log.py).
 _LONGEST_LINE = 4096
 # What is ours in the environment of a trial, whatever the administrator's says: the line comes to us, at once.
 _OURS = {b"CHECKAPOPPW_LOG": b"fd:4", b"CHECKAPOPPW_FAIL_DELAY": b"0", b"CHECKAPOPPW_STRICT_PID": b"1"}
+
+
+_RESPONSES: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "plain": lambda password, _: password,
+    "apop": lambda password, challenge: _md5(challenge + password).hexdigest().encode(),
+    "cram-md5": lambda password, challenge: hmac.new(password, challenge, _md5).hexdigest().encode(),
+}
 
 
 class Verdict:
@@ -33,6 +45,30 @@ class Verdict:
         words, _, remedy = line.partition(" remedy=")
         self.fields = dict(word.split("=", 1) for word in words.split(" ") if "=" in word)
         self.fields["remedy"] = "" if remedy == "-" else remedy.strip('"')
+
+    def lines(self) -> Iterator[str]:
+        """As people see it."""
+        result = click.style(self.fields.get("result", "failed"), fg=_COLOURS.get(self.code, "red"))
+        reason = self.fields.get("reason", f"it ended with {self.code} and logged nothing")
+        yield f"{self.mechanism:<9} {result}: {reason}"
+        if self.fields["remedy"]:
+            yield f"{'':<9} {self.fields['remedy']}"
+
+
+def environment(environ: Mapping[bytes, bytes], root: bytes, service: str | None) -> dict[bytes, bytes]:
+    """The environment of a trial.  service: what the login is for, None for what the environment tells"""
+    found = {**environ, b"QMAIL_ROOT": root}
+    if service:
+        # The port of the administrator's own connection would count for more.
+        found = {name: value for name, value in found.items() if name not in hints.LOCAL_PORTS}
+        found[b"SERVICE"] = service.encode()
+    return found
+
+
+def exit_status(verdicts: list[Verdict]) -> int:
+    """0 if one was accepted, 1 if all were refused, else 111."""
+    codes = {verdict.code for verdict in verdicts}
+    return 0 if 0 in codes else 1 if codes == {1} else 111
 
 
 def beside() -> str:
@@ -51,11 +87,7 @@ def attempt(program: str, mechanism: str, login: bytes, password: bytes, environ
 
 def response(mechanism: str, password: bytes, challenge: bytes) -> bytes:
     """What a client answers to a challenge, by the standard library and not by our own code that is tried."""
-    if mechanism == "plain":
-        return password
-    if mechanism == "apop":
-        return _md5(challenge + password).hexdigest().encode()
-    return hmac.new(password, challenge, _md5).hexdigest().encode()
+    return _RESPONSES[mechanism](password, challenge)
 
 
 def _run(program: str, data: bytes, environ: Mapping[bytes, bytes]) -> tuple[int, str]:

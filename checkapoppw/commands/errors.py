@@ -31,4 +31,6 @@ class TooWeak(Refusal):
 
 
 class Trouble(Exception):
-    """A request that cannot be carried out now (exit code 111).  Its text likewise."""
+    """A request that cannot be carried out now.  Its text likewise."""
+
+    code = 111

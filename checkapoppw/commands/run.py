@@ -11,7 +11,7 @@ from .errors import Refusal, Trouble
 from .escape import remedy, shown
 from .terminal import say
 
-TROUBLE, INTERRUPTED = 111, 130  # 2, misuse, is click's own; those of refusals are in errors.py
+INTERRUPTED = 130  # 2, misuse, is click's own; those of refusals and of trouble are in errors.py
 
 
 def run(command: click.Command, name: str) -> None:
@@ -33,21 +33,19 @@ def _status(command: click.Command, name: str) -> int:
         error.show()
         return error.exit_code
     except SystemExit as error:  # click's own: a shell was answered, or nobody reads what is printed
-        return error.code if isinstance(error.code, int) else TROUBLE
+        return error.code if isinstance(error.code, int) else Trouble.code
     except click.Abort:
         return INTERRUPTED
-    except Refusal as error:
+    except (Refusal, Trouble) as error:
         return _ended(name, str(error), error.code)
-    except Trouble as error:
-        return _ended(name, str(error), TROUBLE)
     except LoginError as error:
         return _ended(name, f"{error.reason}: {remedy(error)}", error.code)
     except OSError as error:
         where = f": {shown(os.fsencode(error.filename))}" if error.filename else ""
-        return _ended(name, f"{error.strerror}{where}", TROUBLE)
+        return _ended(name, f"{error.strerror}{where}", Trouble.code)
     except Exception as error:
         # Not its text, nor a traceback: either may show the password.
-        return _ended(name, f"{type(error).__name__}; please report this", TROUBLE)
+        return _ended(name, f"{type(error).__name__}; please report this", Trouble.code)
     return status if isinstance(status, int) else 0
 
 

@@ -122,11 +122,11 @@ def from_passwd(known: Mapping[bytes, bytes], host: Sources) -> tuple[list[users
     for name in (entry.pw_name.encode("utf-8", "surrogateescape") for entry in pwd.getpwall()):
         try:
             account = None if b"!" + name + b"\0" in known else users.of_whole_name(name, host)
+            if account:
+                users.check(account)
+                found.append(account)
         except LoginError as error:
             findings.append(of_login(shown(name), error))
-            continue
-        if account and account.home.startswith(b"/") and users.NO_ID not in (account.uid, account.gid):
-            found.append(account)
     return found, findings
 
 

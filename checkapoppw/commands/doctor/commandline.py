@@ -29,7 +29,7 @@ class Service:
     account: whose ids the checker gets, as a name, a number, or a mark of the unknown; None for the starter's
     memory: the limits by softlimit's letters `a` and `d`, in bytes
     opened: descriptors that the checker finds open
-    forks: programs before the checker, and behind the server, that fork
+    forks: programs before the checker, and behind the server, that fork; must_fork: whether one of them cannot exec
     missing: directories of envdir that are not there
     rules: whether tcpserver may set more of the environment, by its -x
     """
@@ -45,6 +45,7 @@ class Service:
         self.memory = dict(command.memory)
         self.opened = set(command.opened)
         self.forks: list[str] = []
+        self.must_fork = False
         self.missing: list[str] = []
         self.rules = False
 
@@ -190,11 +191,13 @@ class Reader:
         service.opened = {number for number in service.opened if number < closed}
         if service.server:
             service.forks.append("sudo")
+            service.must_fork = True
 
     def _spamdyke(self) -> None:
         service = self.service
         service.kind, service.server = "smtp", self._words[self._at - 1 :]
         service.forks.append("spamdyke")
+        service.must_fork = True
         options = [*zip(self._words[self._at :], self._words[self._at + 1 :], strict=False)]
         for path in [value for word, value in options if word in ("-f", "--config-file")]:
             for line in self._lines(path):

@@ -76,8 +76,8 @@ def look_over(home: Home, report: Report) -> None:
             findings += _out_of_reach(home, name)
     report.update(passwords=len(reached), boxless=b".apop" in reached and b".qmail" not in names, schemes=schemes)
     if reached:
-        report["newest"], report["youngest"] = max(
-            (_changed(there, name), shown(there.whole(name))) for name in reached)
+        seen = ((_status(there, name), shown(there.whole(name))) for name in reached)
+        report["newest"], report["youngest"] = max((status.st_mtime if status else 0.0, path) for status, path in seen)
     if len(findings) > _MOST:
         rest = len(findings) - _MOST
         findings[_MOST:] = [Finding(NOTE, f"{shown(home.path)}: {rest} more findings are not shown")]
@@ -97,11 +97,11 @@ def _names(home: Home) -> list[bytes]:
         return [name for name in names if os.path.lexists(os.path.join(home.path, name))]
 
 
-def _changed(there: files.Directory, name: bytes) -> float:
+def _status(there: files.Directory, name: bytes) -> os.stat_result | None:
     try:
-        return os.stat(name, dir_fd=there.descriptor).st_mtime
+        return os.stat(name, dir_fd=there.descriptor)
     except OSError:
-        return 0.0
+        return None
 
 
 def _tampering(there: files.Directory, home: Home, has_passwords: bool) -> Iterator[Finding]:
@@ -122,11 +122,8 @@ def _tampering(there: files.Directory, home: Home, has_passwords: bool) -> Itera
 def _dot_qmails(there: files.Directory, names: list[bytes]) -> Iterator[Finding]:
     for name in names:
         if name.startswith(b".qmail"):
-            try:
-                mode = os.stat(name, dir_fd=there.descriptor).st_mode
-            except OSError:
-                continue
-            if files.is_regular(mode) and mode & stat.S_IWOTH:
+            status = _status(there, name)
+            if status and files.is_regular(status.st_mode) and status.st_mode & stat.S_IWOTH:
                 path = there.whole(name)
                 yield Finding(
                     ERROR, f"everybody may write {shown(path)}, so that qmail defers its mail, and logins find no "
@@ -140,13 +137,12 @@ def _password_file(
     # schemes: takes those that are in use, each with a file
     path = there.whole(name)
     try:
-        try:
-            found = apopfile.open_file(there, name)
-        except OSError as error:
-            apopfile.see_absent(there, name, error)
+        looks: apopfile.Looks = []
+        descriptor = apopfile.open_file(there, name, looks)
+        if descriptor is None:
             yield Finding(WARNING, f"{shown(path)} is a symbolic link that leads nowhere", f"rm {quoted(path)}")
             return
-        content = apopfile.read_file(path, *found, home.uid)
+        content = apopfile.read_file(path, descriptor, looks[-1][1], home.uid)
         credentials = apopfile.parse_credentials(content)
     except LoginError as error:
         yield _unusable(there, home, name, error)
@@ -172,21 +168,18 @@ def _password_file(
 
 
 def _unusable(there: files.Directory, home: Home, name: bytes, error: LoginError) -> Finding:
-    # Why a file cannot be read, its owner knows best.
+    # Whose a file is, and its mode, tell more than that it cannot be read.
     path = there.whole(name)
-    if error.reason in ("file-unreadable", "file-owner"):
-        try:
-            owner = os.stat(name, dir_fd=there.descriptor).st_uid
-        except OSError:
-            owner = home.uid
-        if owner != home.uid:
-            return Finding(
-                ERROR, f"{shown(path)} belongs to uid {owner} and not to its account, uid {home.uid} ({error.reason})",
-                f"chown {home.uid} {quoted(path)}",
-            )
-    if error.reason == "file-mode":
-        # As a login says it, but fit for a shell
-        return Finding(ERROR, f"others than its owner may read or write {shown(path)} (file-mode)",
+    status = _status(there, name)
+    if not status or not files.is_regular(status.st_mode):
+        return of_login(shown(path), error)
+    if status.st_uid != home.uid:
+        return Finding(
+            ERROR, f"{shown(path)} belongs to uid {status.st_uid} and not to its account, uid {home.uid} "
+            f"({error.reason})", f"chown {home.uid} {quoted(path)}",
+        )
+    if status.st_mode & apopfile.GROUP_AND_OTHERS:
+        return Finding(ERROR, f"others than its owner may read or write {shown(path)} ({error.reason})",
                        f"chmod 600 {quoted(path)}")
     return of_login(shown(path), error)
 

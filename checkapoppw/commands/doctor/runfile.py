@@ -169,30 +169,39 @@ def _log(service: Service, settings: Settings, where: str) -> Iterator[Finding]:
 
 
 def _digests(service: Service, settings: Settings, where: str) -> Iterator[Finding]:
-    # Those that bring a challenge of the server's; no SMTP server does APOP.
-    possible = ("cram-md5",) if service.kind == "smtp" else ("apop", "cram-md5")
-    digests = [name for name in possible if name in settings.mechanisms]
+    # A digest counts if its challenge is our caller's own and fresh, and if the server offers it at all: each of these
+    # can be set too strictly, so that nobody gets in, or too laxly, so that a captured pair does.
     if service.rules and {"CHECKAPOPPW_MECHANISMS", "CHECKAPOPPW_STRICT_PID"} - {*service.environ}:
         yield Finding(NOTE, f"{where}: what the rules of tcpserver -x set is not looked at")
         return
-    if settings.strict_pid and service.forks and digests:
-        level = WARNING if all("exec" in fork for fork in service.forks) else ERROR
-        yield Finding(
-            level, f"{where}: {' and '.join(service.forks)} forks between the server and {PROGRAM}: every "
-            f"{' and '.join(digests).upper()} login is refused (foreign-challenge)",
-            "let the shell exec it" if level == WARNING else "set CHECKAPOPPW_STRICT_PID=0"
-            + (", behind sudo, as in examples/smtp-sudo/run" if "sudo" in service.forks else ""),
-        )
-    elif not settings.strict_pid and not service.forks and service.kind and digests:
-        yield Finding(WARNING, f"{where}: CHECKAPOPPW_STRICT_PID=0, though nothing forks before {PROGRAM}: a captured "
-                      "challenge could be used again", "remove CHECKAPOPPW_STRICT_PID")
+    possible = ("cram-md5",) if service.kind == "smtp" else ("apop", "cram-md5")  # no SMTP server does APOP
+    digests = [name for name in possible if name in settings.mechanisms]
+    if digests:
+        yield from _challenges(service, settings, where, " and ".join(map(str.upper, digests)))
     if service.kind == "smtp" and "CHECKAPOPPW_MECHANISMS" not in service.environ:
         yield Finding(
             WARNING, f"{where}: {PROGRAM} is not told what qmail-smtpd offers: without CRAM-MD5, an old challenge and "
             "its response could be sent again as a password",
             'set CHECKAPOPPW_MECHANISMS to "plain", or to "plain cram-md5" where qmail-smtpd offers CRAM-MD5',
         )
-    if settings.max_age == 0 and digests:
+
+
+def _challenges(service: Service, settings: Settings, where: str, digests: str) -> Iterator[Finding]:
+    # digests: those that are permitted, for people
+    if settings.strict_pid and service.forks:
+        remedy = "let the shell exec it"
+        if service.must_fork:
+            sudo = ", behind sudo, as in examples/smtp-sudo/run" if "sudo" in service.forks else ""
+            remedy = f"set CHECKAPOPPW_STRICT_PID=0{sudo}"
+        yield Finding(
+            ERROR if service.must_fork else WARNING,
+            f"{where}: {' and '.join(service.forks)} forks between the server and {PROGRAM}: every {digests} login is "
+            "refused (foreign-challenge)", remedy,
+        )
+    elif not settings.strict_pid and not service.forks and service.kind:
+        yield Finding(WARNING, f"{where}: CHECKAPOPPW_STRICT_PID=0, though nothing forks before {PROGRAM}: a captured "
+                      "challenge could be used again", "remove CHECKAPOPPW_STRICT_PID")
+    if settings.max_age == 0:
         yield Finding(WARNING, f"{where}: CHECKAPOPPW_MAX_AGE=0: a captured challenge and its response hold for ever",
                       "unset CHECKAPOPPW_MAX_AGE, or set it to seconds, like 600")
 

@@ -91,17 +91,19 @@ def _here(service: Service, where: str, context: Context) -> Iterator[Finding]:
         return
     account, findings = _account(service, where)
     yield from findings
+    if not service.checker:
+        return
     yield from _root(service, where, context)
-    if service.checker and UNKNOWN not in service.checker[0]:
+    if UNKNOWN not in service.checker[0]:
         yield from resources.program(service, where, context, account)
-    if service.checker and account:
+    if account:
         yield from resources.rights(service, where, context, account)
-    if service.checker and runfile.settings_of(service)[0].log == b"syslog":
+    if runfile.settings_of(service)[0].log == b"syslog":
         yield from resources.syslog(where)
-    if service.kind == "smtp" and "spamdyke" not in service.forks and service.checker:
-        yield from _order(service, where, server, account)
-    if service.kind == "pop3" and service.checker:
+    if service.kind == "pop3":
         yield from _boxes(where, context)
+    elif service.kind == "smtp" and "spamdyke" not in service.forks:
+        yield from _order(service, where, server, account)
 
 
 def _account(service: Service, where: str) -> tuple[users.Account | None, list[Finding]]:
@@ -122,7 +124,7 @@ def _account(service: Service, where: str) -> tuple[users.Account | None, list[F
 
 def _root(service: Service, where: str, context: Context) -> Iterator[Finding]:
     named = service.environ.get("QMAIL_ROOT") or os.fsdecode(settings.ROOT)
-    if not service.checker or UNKNOWN in named:
+    if UNKNOWN in named:
         return
     if not os.path.isdir(os.path.join(named, "control")):
         yield Finding(ERROR, f"{where}: {said(named)} is not the directory of qmail: it has no control directory",

@@ -104,6 +104,9 @@ class Script:
             if any(word.startswith("-") and letter in word for word in words) and words[-1].isdigit():
                 self._memory[letter.replace("v", "a")] = 1024 * int(words[-1])
 
+    # Token by token.  What stands together without a blank between is one word, however much of it is quoted; a
+    # redirection takes the word behind it; a newline or an operator ends the statement, which is then yielded: its
+    # words, and its redirections with their targets.
     def _statements(self, text: str) -> Iterator[tuple[list[str], list[tuple[str, str]]]]:
         words: list[str] = []
         redirections: list[tuple[str, str]] = []

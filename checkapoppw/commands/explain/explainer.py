@@ -3,8 +3,6 @@
 Domains and accounts are looked up by this process, files by a child that becomes their account.
 """
 
-from collections import deque
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -83,21 +81,13 @@ def _examine(records: list[Report], visits: dict[int, _Visit]) -> None:
     groups: dict[tuple[int, int], list[int]] = {}
     for index, (account, _) in visits.items():
         groups.setdefault((account.uid, account.gid), []).append(index)
-    working: deque[tuple[list[int], Iterator[tuple[Report | None, LoginError | None]]]] = deque()
-    for indexes in groups.values():
-        working.append((indexes, look([visits[index] for index in indexes])))
-        if len(working) == _CHILDREN:
-            _take(records, *working.popleft())
-    for indexes, reports in working:
-        _take(records, indexes, reports)
-
-
-def _take(
-    records: list[Report], indexes: list[int], reports: Iterator[tuple[Report | None, LoginError | None]]
-) -> None:
-    for index, (report, error) in zip(indexes, reports, strict=True):
-        records[index].update((key, value) for key, value in (report or {}).items() if key in KEYS)
-        conclude(records[index], error)
+    waiting = list(groups.values())
+    for first in range(0, len(waiting), _CHILDREN):
+        begun = [(indexes, look([visits[one] for one in indexes])) for indexes in waiting[first : first + _CHILDREN]]
+        for indexes, reports in begun:
+            for index, (report, error) in zip(indexes, reports, strict=True):
+                records[index].update((key, value) for key, value in (report or {}).items() if key in KEYS)
+                conclude(records[index], error)
 
 
 def conclude(record: Report, error: LoginError | None) -> None:

@@ -54,15 +54,16 @@ def look(home: files.Directory, name: bytes, there: posix.stat_result | OSError)
 
 
 def _judge(credentials: list[apopfile.Credential], report: Report) -> None:
-    # Whatever the service: which one it will be is not known.
+    # By what a client could log in, whatever the service, since which one it will be is not known.  As in a login, one
+    # that cannot be verified does not matter beside another that can.
     now = time.time()
     report["credentials"] = [_shown(one, now) for one in credentials]
     current = [one for one in credentials if not one.expired(now)]
     if not current:
         mechanisms.usable(credentials, mechanisms.Context((), b"", now, 0, None))  # which says why
     troubles = unverifiable(current)
-    wrong = [one for one, _ in troubles]
-    served = {name for one in current if one not in wrong for name in schemes.serves(one.scheme)}
+    good = [one for one in current if one not in [bad for bad, _ in troubles]]
+    served = {name for one in good for name in schemes.serves(one.scheme)}
     report["mechanisms"] = [name for name in digests.MECHANISMS if name in served]
     if not served:
         raise troubles[0][1]

@@ -24,13 +24,11 @@ def tree(record: Report) -> list[str]:
 
 
 def _steps(record: Report) -> list[tuple[str, str]]:
+    # Each with its name; what a login did not come to is left out.
     steps = []
-    if record["rule"]:
-        steps.append(("domain", _text(record["rule"])))
-    if record["local"] is not None:
-        steps.append(("local part", _text(record["local"]) or "empty"))
-    if record["assignment"]:
-        steps.append(("assignment", _text(record["assignment"])))
+    for name, key in (("domain", "rule"), ("local part", "local"), ("assignment", "assignment")):
+        if record[key] is not None:
+            steps.append((name, _text(record[key]) or "empty"))
     if record["user"] is not None:
         ids = f"{_text(record['user'])}, uid {record['uid']}, gid {record['gid']}, home {_text(record['home'])}"
         steps.append(("account", f"{ids}, dash \"{_text(record['dash'])}\", extension \"{_text(record['ext'])}\""))
@@ -38,9 +36,9 @@ def _steps(record: Report) -> list[tuple[str, str]]:
         steps.append(("dot-qmail", " ".join(map(_text, record["dot_qmail"]))))
         steps.append(("governed by", _text(record["governing"] or "none of these")))
         steps.append(("maildir", _text(record["maildir"] or "none: MAILDIR is unset")))
-    files = [f"{_text(found['name'])}: {_found(found)}" for found in record["found"] or []]
-    files += [f"  {_credential(one)}" for one in record["credentials"] or []]
-    return steps + [("passwords" if line == files[0] else "", line) for line in files]
+    lines = [f"{_text(found['name'])}: {_found(found)}" for found in record["found"] or []]
+    lines += [f"  {_credential(one)}" for one in record["credentials"] or []]
+    return steps + [("" if number else "passwords", line) for number, line in enumerate(lines)]
 
 
 def _found(found: Report) -> str:

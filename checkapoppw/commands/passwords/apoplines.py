@@ -47,14 +47,18 @@ def listed(lines: list[bytes]) -> list[Entry]:
 
 
 def _entry(number: int, line: bytes) -> Entry | None:
+    # A bare line is an entry in the first place only, and a line of any scheme wherever it has a value.
+    line = line.removesuffix(b"\r")
+    scheme = scheme_of(line)
     if number and line.startswith(b"#"):
         return None
-    scheme = scheme_of(line)
     if not scheme:
-        return Entry(True, b"PLAIN", {}) if number == 0 and line.removesuffix(b"\r") else None
-    value, *words = scheme[1].removesuffix(b"\r").split(b"\t")
+        return Entry(True, b"PLAIN", {}) if number == 0 and line else None
+    value, *words = scheme[1].split(b"\t")
+    if not value:
+        return None
     split = (word.partition(b"=") for word in words)
-    return Entry(number == 0, scheme[0], {key: text for key, _, text in split}) if value else None
+    return Entry(number == 0, scheme[0], {key: text for key, _, text in split})
 
 
 def label(text: str) -> bytes:
