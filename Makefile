@@ -4,19 +4,23 @@ PREFIX = /usr/local
 PYTHON = /usr/bin/python3
 DESTDIR =
 VENV = .venv
+# The oldest Python that does
+OLDEST = 3, 11
+comma := ,
 
 # Recipes take these from the environment, as they were given, so that any path will do.
 export INTO := $(value PREFIX)
 export WITH := $(value PYTHON)
 export ROOT := $(value DESTDIR)
 
-.PHONY: help demo test test-servers bench lint install uninstall clean
+.PHONY: help demo test test-servers coverage bench lint install uninstall clean
 
 help:
 	@echo 'make demo          see it at work: passwords set, logins accepted and refused'
 	@echo 'make test          run all tests'
 	@echo 'make test-servers  run the tests with real mail servers (as root, Debian 12)'
-	@echo 'make bench         what a login costs, as ratios'
+	@echo 'make coverage      which branches of a login the tests take'
+	@echo 'make bench         what a login costs, as ratios [AGAINST=COMMIT]'
 	@echo 'make lint          ruff, mypy and the manual pages'
 	@echo 'make install       [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
 	@echo 'make uninstall     [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
@@ -37,8 +41,23 @@ test-servers: $(VENV)/.test
 		else echo 'packages are missing; install them with: sudo apt-get install $(SERVERS)'; exit 1; fi
 	$(VENV)/bin/python -m pytest tests/servers
 
+# Of the modules of a login, also where they run in processes of their own (tests/measured.py).  What is measured is
+# gathered in a directory that every uid may write.
+COVERED = 98.0
+coverage: $(VENV)/.test
+	@set -e; seen=$$(mktemp -d "$${TMPDIR:-/tmp}/checkapoppw-coverage.XXXXXX"); trap 'rm -rf "$$seen"' EXIT; \
+		chmod 1777 "$$seen"; export COVERAGE_FILE="$$seen/coverage"; \
+		CHECKAPOPPW_MEASURED="$$seen" $(VENV)/bin/python -m coverage run -m pytest -m 'not installed'; \
+		$(VENV)/bin/python -m coverage combine --quiet "$$seen"; \
+		$(VENV)/bin/python -m coverage report --precision=1 --show-missing --skip-covered; \
+		total=$$($(VENV)/bin/python -m coverage report --precision=1 --format=total); \
+		$(VENV)/bin/python -c 'import sys; value, bound = sys.argv[1:]; good = float(value) >= float(bound); \
+			print("figure login-branches", value, bound, "ok" if good else "missed"); sys.exit(not good)' \
+			"$$total" $(COVERED)
+
+AGAINST =
 bench: $(VENV)/.test
-	$(VENV)/bin/python -m bench
+	AGAINST="$(AGAINST)" $(VENV)/bin/python -m bench
 
 lint: $(VENV)/.test
 	$(VENV)/bin/python -m ruff check .
@@ -46,7 +65,7 @@ lint: $(VENV)/.test
 	mandoc -T lint -W warning man/*
 
 install: $(VENV)/.pip
-	@"$$WITH" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'PYTHON must be 3.11 or later'; exit 1; }
+	@"$$WITH" -c 'import sys; sys.exit(sys.version_info < ($(OLDEST)))' || { echo 'PYTHON must be $(subst $(comma) ,.,$(OLDEST)) or later'; exit 1; }
 	@"$$WITH" -B -X no_debug_ranges packaging/install.py install --prefix "$$INTO" --root "$$ROOT" \
 		--python "$$WITH" --pip $(VENV)/bin/python
 
@@ -59,10 +78,10 @@ clean:
 
 # The virtual environment, in steps; each is done anew when what it depends on changes.
 # Of the first python3 in PATH, if that is new enough, and else of PYTHON.
-BASE = $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo python3 || echo "$$WITH")
+BASE = $(shell python3 -c 'import sys; sys.exit(sys.version_info < ($(OLDEST)))' 2>/dev/null && echo python3 || echo "$$WITH")
 
 $(VENV)/.pip:
-	@$(BASE) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or later is needed'; exit 1; }
+	@$(BASE) -c 'import sys; sys.exit(sys.version_info < ($(OLDEST)))' || { echo 'Python $(subst $(comma) ,.,$(OLDEST)) or later is needed'; exit 1; }
 	@$(BASE) -c 'import ensurepip, venv' 2>/dev/null || if [ "$$(id -u)" = 0 ]; \
 		then apt-get -qq update && apt-get -qq install -y python3-venv; \
 		else echo 'python3-venv is missing; install it with: sudo apt-get install python3-venv'; exit 1; fi

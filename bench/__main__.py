@@ -2,6 +2,8 @@
 
 A run of one kind and a run of the other take turns, and the median of their ratios is printed: whatever else the
 machine does meets both.  Every login is a new process, from its start to the end of the /bin/true that it becomes.
+What has to be reached is a line `figure NAME VALUE BOUND ok|missed`, and one that is missed makes it end with 1.
+`make bench AGAINST=COMMIT` compares the login with that of another commit, too.
 """
 
 import hashlib
@@ -20,6 +22,7 @@ from checkapoppw.commands.passwords import newhash
 from tests.host import Host, install, interpreter
 
 RUNS = 400
+LONG_RUNS = 700  # for a figure of one per cent
 REFUSED_RUNS = 15  # each of these takes twice the fail delay
 ACCOUNTS, ADDRESSES = 1_000, 100_000
 SECRET = b"tanstaaf"
@@ -32,6 +35,7 @@ if pid == 0:
 print(posix.wait4(pid, 0)[2].ru_maxrss)
 """
 Login = Callable[[], bytes]
+MISSED: list[str] = []  # figures
 
 
 def fields(*parts: bytes) -> bytes:
@@ -166,6 +170,14 @@ def checkpw(bench: Bench) -> Callable[[], float] | None:
     return lambda: bench.run([program, "/bin/true"], {"PATH": "/bin:/usr/bin"}, apop())
 
 
+def figure(name: str, value: float, bound: float, good: bool | None = None) -> None:
+    """Print a figure that has to be reached, and note it if it is missed.  good: by default, that it is not above"""
+    good = value <= bound if good is None else good
+    print(f"figure {name} {value:.4f} {bound} {'ok' if good else 'missed'}")
+    if not good:
+        MISSED.append(name)
+
+
 def refusals(bench: Bench) -> None:
     """Print how the time of a refusal, with the default fail delay, compares for its reasons."""
     wrong = {f"wrong password, {scheme}": newhash.stored(scheme, SECRET) for scheme in newhash.SCHEMES}
@@ -177,8 +189,8 @@ def refusals(bench: Bench) -> None:
     cases["unknown user"] = bench.login(hosts["no file"][0], lambda: b"x" + refused(), 1, "")
     print("Refused after the default fail delay, over a wrong password in clear text:")
     for name, case in cases.items():
-        times, milliseconds = ratio(case, reference, REFUSED_RUNS)
-        print(f"  {name:30} {milliseconds:6.1f} ms   {times:.4f} x")
+        times, _ = ratio(case, reference, REFUSED_RUNS)
+        figure(f"refusal-{name.replace(', ', '-').replace(' ', '-')}", times, 1.01, abs(times - 1) <= 0.01)
 
 
 def explanations(bench: Bench) -> None:
@@ -195,7 +207,21 @@ def explanations(bench: Bench) -> None:
     seconds = time.perf_counter() - start
     if told.count(b"\n") != ADDRESSES:
         sys.exit("bench: not every address was explained")
-    print(f"apopctl explain --null: {60 * ADDRESSES / seconds:,.0f} addresses a minute, of {ACCOUNTS} accounts")
+    rate = 60 * ADDRESSES / seconds
+    figure("addresses-explained-a-minute", rate, ADDRESSES, rate >= ADDRESSES)
+
+
+def against(bench: Bench, commit: str) -> None:
+    """Print the figure of a PLAIN login over that of another commit, which is installed from a clone of its own."""
+    clone = bench.base / "clone"
+    subprocess.run(["git", "clone", "-q", "--no-checkout", ".", str(clone)], check=True)
+    subprocess.run(["git", "-C", str(clone), "checkout", "-q", commit], check=True)
+    command = ["make", "-s", "install", f"PREFIX={bench.base / 'other'}", f"PYTHON={interpreter()}", "DESTDIR="]
+    subprocess.run(command, cwd=clone, check=True, stdout=subprocess.DEVNULL)
+    other = [str(bench.base / "other" / "bin" / "checkapoppw"), "/bin/true"]
+    ours = bench.login(bench.few, plain)
+    times, _ = ratio(ours, lambda: bench.run(other, bench.environ(bench.few), plain()), LONG_RUNS)
+    figure("plain-over-base", times, 1.01)
 
 
 def report(bench: Bench) -> None:
@@ -205,28 +231,29 @@ def report(bench: Bench) -> None:
 
     print(f"{' '.join(bench.bare)}: {1000 * statistics.median(bare() for _ in range(RUNS)):.1f} ms")
     states = bench.with_file("states", newhash.stored("cram-md5", SECRET))
-    logins: dict[str, tuple[Host, Login, int]] = {
-        "accepted PLAIN": (bench.few, plain, 0), "accepted CRAM-MD5": (bench.few, cram, 0),
-        "accepted APOP": (bench.few, apop, 0), "refused PLAIN": (bench.few, refused, 1),
-        "{CRAM-MD5}, CRAM-MD5": (states, cram, 0), "{CRAM-MD5}, PLAIN": (states, plain, 0),
+    logins: dict[str, tuple[Host, Login, int, float]] = {
+        "plain": (bench.few, plain, 0, 1.15), "cram-md5": (bench.few, cram, 0, 1.18),
+        "apop": (bench.few, apop, 0, 1.18), "plain-refused": (bench.few, refused, 1, 1.15),
+        "cram-md5-stored": (states, cram, 0, 1.30), "plain-by-cram-md5-stored": (states, plain, 0, 1.30),
     }
     debian = checkpw(bench)
-    for name, (host, make, code) in logins.items():
+    for name, (host, make, code, bound) in logins.items():
         ours = bench.login(host, make, code)
         over_bare, milliseconds = ratio(ours, bare)
-        line = f"{name:21} {milliseconds:5.1f} ms   {over_bare:.3f} x the bare interpreter"
-        if debian:
-            line += f"   {ratio(ours, debian)[0]:.1f} x Debian's checkapoppw, APOP"
-        print(line)
+        print(f"{name}: {milliseconds:.1f} ms" + (f", {ratio(ours, debian)[0]:.1f} x Debian's APOP" if debian else ""))
+        figure(f"{name}-over-bare", over_bare, bound)
     if not debian:
         print("Debian's checkapoppw is not measured: that needs root and the package checkpw")
-    many = ratio(bench.login(bench.many, plain), bench.login(bench.few, plain))[0]
-    print(f"1,000,000 assignments over 1,000: {many:.3f} x the time")
-    few_peak, many_peak = (statistics.median(bench.peak(host) for _ in range(15)) for host in (bench.few, bench.many))
-    mebibytes = few_peak / 1024
-    print(f"1,000,000 assignments over 1,000: {many_peak / few_peak:.3f} x the memory ({mebibytes:.1f} MiB)")
+    figure("1000000-assignments-time", ratio(bench.login(bench.many, plain), bench.login(bench.few, plain))[0], 1.02)
+    few, many = (statistics.median(bench.peak(host) for _ in range(15)) for host in (bench.few, bench.many))
+    print(f"memory at its peak: {few / 1024:.1f} MiB")
+    figure("1000000-assignments-memory", many / few, 1.02)
+    if commit := os.environ.get("AGAINST"):
+        against(bench, commit)
     explanations(bench)
     refusals(bench)
+    if MISSED:
+        sys.exit(f"bench: missed: {', '.join(MISSED)}")
 
 
 def main() -> None:

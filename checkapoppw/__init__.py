@@ -2,8 +2,9 @@
 
 One login, from descriptor 3 to the next program; what stands in brackets is done as the account:
 
-    descriptor 3 - request.parse_fields - control.rewrite - users.look_up - process.become
-      [ - dotqmail.Governing - apopfile.read_file, parse_credentials - mechanisms.verify - process.run_program ]
+    descriptor 3 - request.parse_fields - stages.identify: control.rewrite (with an @), users.look_up - process.become
+      [ - dotqmail.Governing - apopfile.find_file, read_file, parse_credentials - mechanisms.verify
+        - process.run_program ]
 
 main.py         the order of all that, and the one exit of every failure
 stages.py       its steps, which all who decide share: dovecot.py, apopctl explain, apoppasswd ADDRESS

@@ -58,7 +58,7 @@ class Credential:
 
     def expired(self, now: float) -> bool:
         """Whether its last day is over.  now: seconds since 1970"""
-        return bool(self.expires) and b"%04d-%02d-%02d" % time.gmtime(now)[:3] >= self.expires
+        return is_over(self.expires, b"%04d-%02d-%02d" % time.gmtime(now)[:3])
 
     def serves(self, service: bytes) -> bool:
         """Whether it counts for this service; an unknown one (empty) is in no list."""
@@ -161,6 +161,11 @@ def scheme_of(line: bytes) -> tuple[bytes, bytes] | None:
     if line.startswith(b"{") and name and brace and not name.translate(None, _IN_SCHEME):
         return name.upper(), value
     return None
+
+
+def is_over(expires: bytes, day: bytes) -> bool:
+    """Whether a credential counts no more on a day (UTC), by its `expires=`, which may be empty."""
+    return bool(expires) and day >= expires
 
 
 def _credential(number: int, line: bytes) -> Credential:

@@ -12,10 +12,16 @@ import pytest
 from checkapoppw.commands.doctor import installation, resources
 from checkapoppw.commands.doctor.findings import Finding
 
-from .host import Host, install
+from . import measured
+from .host import Host, install, interpreter
 from .setups import Sound
 
 SOURCE = Path(__file__).parent.parent
+
+
+def pytest_sessionstart() -> None:
+    """Under `make coverage`, children of tests are measured too."""
+    measured.here()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -42,6 +48,7 @@ def prefix(shared: Path) -> Path:
     before = os.umask(0o077)
     try:
         install(path)
+        measured.install(path, interpreter())
     finally:
         os.umask(before)
     return path

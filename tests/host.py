@@ -14,6 +14,8 @@ from pathlib import Path
 
 import cdbx
 
+from checkapoppw.commands.installed import OLDEST_PYTHON
+
 
 def write_cdb(path: Path, assign: bytes) -> None:
     """Write users/cdb from the text of users/assign as qmail-newu does (doc/mapping.md, section 4)."""
@@ -38,7 +40,7 @@ def interpreter() -> str:
     """The system's Python where it is one of ours, as that is what people install for; else the one that runs this."""
     system = "/usr/bin/python3"
     if os.access(system, os.X_OK):
-        asked = subprocess.run([system, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], check=False)
+        asked = subprocess.run([system, "-c", f"import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})"], check=False)
         if asked.returncode == 0:
             return system
     return os.path.realpath(sys.executable)

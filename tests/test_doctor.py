@@ -23,6 +23,8 @@ from .conftest import SOURCE, UID
 from .servers import standins
 from .setups import Sound, looked_over
 
+pytestmark = pytest.mark.installed
+
 
 def run(host: Sound, *words: str | bytes | Path, uid: int | None = None) -> subprocess.CompletedProcess[str]:
     """Run the installed doctor."""

@@ -5,12 +5,13 @@ Where something is missing, the comparison that fails names the place.
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from checkapoppw import apopfile, control, digests, hashes, hints, log, process, request, schemes, settings
-from checkapoppw.commands import check
+from checkapoppw.commands import check, installed
 from checkapoppw.commands.doctor import resources
 from checkapoppw.commands.errors import Trouble
 from checkapoppw.commands.explain.explainer import KEYS
@@ -126,7 +127,7 @@ def test_schemes() -> None:
     assert {name for name in newhash.SCHEMES if name not in page("apoppasswd.1")} == set()
     memory = (SOURCE / "README.auth-ext").read_text("ascii").partition("\n7. ")[2].partition("\n8. ")[0]
     assert {scheme for scheme in hashed if f"{{{scheme}}}" not in memory} == set(), "README.auth-ext, section 7"
-    for scheme, megabytes in resources._HASHES.items():
+    for scheme, megabytes in resources._MEMORY_OF_SCHEMES.items():
         assert re.search(rf"\{{{scheme}\}}.* {megabytes} MB", memory), "README.auth-ext, section 7"
 
 
@@ -215,13 +216,45 @@ def test_no_citation_leads_nowhere() -> None:
     texts = [path for name in ("checkapoppw", "packaging", "tests", "bench", "examples", "man", "doc", ".ci")
              for path in (SOURCE / name).rglob("*") if path.is_file()]
     texts = [path for path in texts if path.suffix not in (".pyc", ".json", ".jsonl")]
-    texts += [path for path in SOURCE.iterdir() if path.is_file() and not path.name.startswith(".git")]
+    texts += [path for path in SOURCE.iterdir() if path.is_file() and not path.name.startswith((".git", ".cov"))]
     for path in texts:
         text = path.read_text("utf-8")
         assert set(re.findall(r"[\w/]*\w\.md\b", text)) <= documents, path
         for document, cited in re.findall(r"(doc/\w+\.md),\s((?:[CM]\d+(?:, | and | to )?)+)", text):
             assert set(re.findall(r"[CM]\d+", cited)) <= rules[document], path
         assert set(re.findall(r"README\.auth-ext, section (\d+)", text)) <= chapters, path
+
+
+def test_names_in_the_documents() -> None:
+    """A module's name in CONTRIBUTING.md or doc/ is one that it has; a file that the table names is there."""
+    modules = {path.stem: path for path in [*MODULES, SOURCE / "packaging" / "install.py"] if path.stem != "__init__"}
+    for path in (SOURCE / "CONTRIBUTING.md", *(SOURCE / "doc").iterdir()):
+        text = path.read_text("utf-8")
+        for module, name in re.findall(r"(?<![\w/])([a-z]\w+)\.([A-Za-z_]\w+)\b", text):
+            if module in modules and name not in ("py", "c", "md", "json"):
+                assert re.search(rf"\b{name}\b", modules[module].read_text("utf-8")), f"{path.name}: {module}.{name}"
+    table = (SOURCE / "CONTRIBUTING.md").read_text("utf-8").partition("## Where to make a change\n")[2]
+    for name in re.findall(r"[\w/]+\.(?:py|json)\b", table):
+        assert [*SOURCE.glob(f"**/{name}")], name
+    for name in re.findall(r"\btest_[a-z0-9]+\b", table):
+        assert [*SOURCE.glob(f"tests/**/{name}.py")], name
+
+
+def test_pages_are_named() -> None:
+    """README.md, where a newcomer begins, names every manual page."""
+    text = (SOURCE / "README.md").read_text("utf-8")
+    assert {path.name for path in PAGES if f"{path.stem}({path.suffix[1:]})" not in text} == set()
+
+
+def test_oldest_python() -> None:
+    """What pip, make and the README say of the oldest Python is what the doctor asks for."""
+    oldest = ".".join(map(str, installed.OLDEST_PYTHON))
+    project = tomllib.loads((SOURCE / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["requires-python"] == f">={oldest}"
+    assert project["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
+    assert f"\nOLDEST = {', '.join(map(str, installed.OLDEST_PYTHON))}\n" in (SOURCE / "Makefile").read_text("ascii")
+    for name in ("README.auth-ext", "CONTRIBUTING.md"):
+        assert oldest in (SOURCE / name).read_text("utf-8"), name
 
 
 def imported(path: Path, tree: ast.Module) -> set[str]:

@@ -86,6 +86,7 @@ def _interrupt_me_soon() -> None:
         os._exit(0)
 
 
+@pytest.mark.installed
 def test_memory_limit(host: Host, joe: Path) -> None:
     """16 MB of address space are enough, for users/cdb of any size."""
     limit = 16 << 20
@@ -95,6 +96,7 @@ def test_memory_limit(host: Host, joe: Path) -> None:
         assert (login.code, login.errors) == (0, b"")
 
 
+@pytest.mark.installed
 def test_broken_installation(host: Host, joe: Path, shared: Path) -> None:
     """Where its modules cannot be imported, a login is a temporary failure that prints nothing."""
     script = shared / "broken"

@@ -165,6 +165,7 @@ def without_passlib(prefix: Path) -> Iterator[None]:
     (library / "gone").rename(library / "passlib")
 
 
+@pytest.mark.installed
 def test_without_passlib(host: Host, joe: Path, without_passlib: None) -> None:
     """Where passlib is missing, what needs it is temporary, with a remedy, and all else goes on."""
     host.put(joe / ".apop", of(b"SHA512-CRYPT") + b"\n")
@@ -189,6 +190,7 @@ def test_an_installation_that_the_account_cannot_read(host: Host, joe: Path, pre
     assert (login.code, login.logged["reason"], login.errors) == (111, "scheme-unavailable", b"")
 
 
+@pytest.mark.installed
 @pytest.mark.parametrize("scheme", [b"ARGON2ID", b"BLF-CRYPT", b"SHA512-CRYPT"])
 def test_too_little_memory(host: Host, joe: Path, scheme: bytes) -> None:
     """Under a memory limit that clear text fits in, a scheme that needs more is temporary and not a wrong password."""

@@ -17,6 +17,8 @@ from .setups import Sound, looked_over, mode
 
 SH = "sh"  # the remedy is a command, and is run as it stands
 Break = Callable[[Sound], object]
+pytestmark = pytest.mark.installed
+
 Setup = tuple[str, Break, tuple[str, ...], str | Break]
 
 _POP3 = """exec envdir ./env softlimit -a 64000000 tcpserver -vRHl0 0 110 {popup} mail.example.org \\

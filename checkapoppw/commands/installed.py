@@ -5,6 +5,7 @@ import os
 import re
 
 PROGRAM = "checkapoppw"
+OLDEST_PYTHON = (3, 11)
 # The directory of the modules, and the one that holds all of a login
 LIBRARY = f"lib/{PROGRAM}"
 LOGIN = f"{PROGRAM}_login"

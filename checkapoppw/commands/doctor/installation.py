@@ -14,8 +14,8 @@ from .findings import ERROR, WARNING, Finding
 
 _FLAGS = installed.FLAGS.encode()
 _INSTALL = "run make install in the source directory (README.auth-ext, section 2)"
-_ASK = "import importlib.util as u, sys; print(sys.version_info >= (3, 11), sys.implementation.cache_tag, " \
-    "u.MAGIC_NUMBER.hex())"
+_ASK = f"import importlib.util as u, sys; print(sys.version_info >= {installed.OLDEST_PYTHON}, " \
+    "sys.implementation.cache_tag, u.MAGIC_NUMBER.hex())"
 # Where a program of our name may be besides PATH
 PLACES = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/var/qmail/bin")
 _LIMITS = {"a": resource.RLIMIT_AS, "d": resource.RLIMIT_DATA}
@@ -121,7 +121,8 @@ def _for_all(path: str) -> bool:
 def _byte_code(interpreter: str, library: str) -> Iterator[Finding]:
     asked = subprocess.run([interpreter, "-IS", "-c", _ASK], capture_output=True, text=True, check=False)
     if asked.returncode or not asked.stdout.startswith("True"):
-        yield Finding(ERROR, f"the interpreter {name(interpreter)} is no Python 3.11 or later",
+        yield Finding(ERROR, f"the interpreter {name(interpreter)} is no Python "
+                      f"{'.'.join(map(str, installed.OLDEST_PYTHON))} or later",
                       f"{_INSTALL}, with PYTHON=/usr/bin/python3")
         return
     _, tag, magic = asked.stdout.split()

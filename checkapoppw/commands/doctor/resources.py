@@ -16,7 +16,7 @@ from .shellwords import UNKNOWN, said
 
 _ENOUGH = "16000000"
 # Megabytes of softlimit -a that verifying a hash takes at least (README.auth-ext, section 7)
-_HASHES = {"SHA512-CRYPT": 28, "SHA256-CRYPT": 28, "BLF-CRYPT": 32, "ARGON2ID": 40}
+_MEMORY_OF_SCHEMES = {"SHA512-CRYPT": 28, "SHA256-CRYPT": 28, "BLF-CRYPT": 32, "ARGON2ID": 40}
 _MARGIN = 500_000  # bytes: a login takes a little more than the start does
 SYSLOG = "/dev/log"
 
@@ -66,7 +66,7 @@ def _limits(
     service: Service, where: str, checker: str, context: Context, account: users.Account | None
 ) -> Iterator[Finding]:
     limits = ", ".join(f"-{letter} {value}" for letter, value in service.memory.items())
-    for scheme, needed in _HASHES.items():
+    for scheme, needed in _MEMORY_OF_SCHEMES.items():
         if scheme in context.schemes and service.memory.get("a", needed * 1_000_000) < needed * 1_000_000:
             yield Finding(
                 ERROR, f"{where}: the memory limit is too low for the {{{scheme}}} password in "

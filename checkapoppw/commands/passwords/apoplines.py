@@ -6,7 +6,7 @@ Lines are what the LFs of the file separate, so that the last one is what follow
 
 from datetime import date, timedelta
 
-from ...apopfile import scheme_of
+from ...apopfile import is_over, scheme_of
 from ...hints import SERVICES
 from ..errors import LabelTaken, NoSuchLabel, Refusal
 from ..escape import shown
@@ -36,8 +36,7 @@ class Entry:
 
     def expired(self, today: date) -> bool:
         """Whether its last day is over."""
-        expires = self.words.get(b"expires", b"")
-        return bool(expires) and expires <= today.isoformat().encode()
+        return is_over(self.words.get(b"expires", b""), today.isoformat().encode())
 
 
 def listed(lines: list[bytes]) -> list[Entry]:
