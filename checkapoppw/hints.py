@@ -7,6 +7,7 @@ sagredo's qmail-smtpd (SMTPAUTHMETHOD), of checkpw's patch for qmail-popup (AUTH
 
 _SMTP_METHODS = {b"plain": "plain", b"login": "plain", b"cram-md5": "cram-md5"}
 _POP_METHODS = {b"pop": "plain", b"apop": "apop"}
+NOT_SMTP = ("apop",)  # mechanisms that no SMTP server has
 _SMTP_PORTS = (b"25", b"465", b"587")
 _PORTS = dict.fromkeys(_SMTP_PORTS, b"smtp") | {b"110": b"pop3", b"995": b"pop3", b"143": b"imap", b"993": b"imap"}
 # What a login may be for, as `for=` in the password file names it, and by what other name a caller may call that
@@ -49,7 +50,7 @@ def narrowed(mechanisms: tuple[str, ...], environ: dict[bytes, bytes]) -> tuple[
     smtp = _first(environ, LOCAL_PORTS) in _SMTP_PORTS
     return tuple(
         name for name in mechanisms
-        if method in (None, name) and pop in (None, name) and not (smtp and name == "apop")
+        if method in (None, name) and pop in (None, name) and not (smtp and name in NOT_SMTP)
     )
 
 

@@ -79,23 +79,20 @@ def _mechanisms(variable: bytes, text: bytes) -> tuple[str, ...]:
     return chosen
 
 
-def _flag(variable: bytes, text: bytes) -> bool:
-    if text not in (b"0", b"1"):
-        raise _bad(variable, "0 or 1")
-    return text == b"1"
+def _one_of(wanted: str, values: dict[bytes, bool]) -> "Callable[[bytes, bytes], bool]":
+    def value_of(variable: bytes, text: bytes) -> bool:
+        if text not in values:
+            raise _bad(variable, wanted)
+        return values[text]
 
-
-def _indimail(variable: bytes, text: bytes) -> bool:
-    if text != b"indimail":
-        raise _bad(variable, "indimail, or leave it unset")
-    return True
+    return value_of
 
 
 def _log(variable: bytes, text: bytes) -> bytes:
     if text in (b"syslog", b"off") or b"/" in text:
         return text
     if text.startswith(b"fd:") and text[3:].isdigit() and len(text) < 12 and int(text[3:]) >= LEAST_DESCRIPTOR:
-        return text
+        return b"fd:%d" % int(text[3:])  # in one spelling, since Dovecot's own descriptor is told by it
     raise _bad(variable, f"syslog, off, fd:N with N at least {LEAST_DESCRIPTOR}, or a path with a / in it")
 
 
@@ -105,7 +102,7 @@ SETTINGS: "dict[bytes, tuple[str, Callable[[bytes, bytes], object]]]" = {
     b"CHECKAPOPPW_FAIL_DELAY": ("fail_delay", _delay),
     b"CHECKAPOPPW_MECHANISMS": ("mechanisms", _mechanisms),
     b"CHECKAPOPPW_MAX_AGE": ("max_age", _whole),
-    b"CHECKAPOPPW_STRICT_PID": ("strict_pid", _flag),
-    b"CHECKAPOPPW_CALLER": ("indimail", _indimail),
+    b"CHECKAPOPPW_STRICT_PID": ("strict_pid", _one_of("0 or 1", {b"0": False, b"1": True})),
+    b"CHECKAPOPPW_CALLER": ("indimail", _one_of("indimail, or leave it unset", {b"indimail": True})),
     b"QMAIL_ROOT": ("root", lambda _, text: text),
 }

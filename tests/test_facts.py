@@ -241,9 +241,10 @@ def test_names_in_the_documents() -> None:
 
 
 def test_pages_are_named() -> None:
-    """README.md, where a newcomer begins, names every manual page."""
-    text = (SOURCE / "README.md").read_text("utf-8")
-    assert {path.name for path in PAGES if f"{path.stem}({path.suffix[1:]})" not in text} == set()
+    """README.md and README.auth-ext, where people begin, name every manual page."""
+    for name in ("README.md", "README.auth-ext"):
+        text = (SOURCE / name).read_text("utf-8")
+        assert {path.name for path in PAGES if f"{path.stem}({path.suffix[1:]})" not in text} == set(), name
 
 
 def test_oldest_python() -> None:

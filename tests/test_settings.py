@@ -44,6 +44,7 @@ def test_defaults() -> None:
     ("FAIL_DELAY", ".25", "fail_delay", 0.25),
     ("LOG", "off", "log", b"off"),
     ("LOG", "fd:4", "log", b"fd:4"),
+    ("LOG", "fd:0004", "log", b"fd:4"),
     ("LOG", "/var/log/x", "log", b"/var/log/x"),
     ("LOG", "./x", "log", b"./x"),
 ])

@@ -7,7 +7,9 @@ import os
 import shlex
 from collections.abc import Callable, Iterator
 
+from ...digests import DIGESTS
 from ...errors import LoginError
+from ...hints import NOT_SMTP
 from ...settings import SETTINGS, Settings
 from ..escape import remedy
 from ..installed import PROGRAM
@@ -174,10 +176,10 @@ def _digests(service: Service, settings: Settings, where: str) -> Iterator[Findi
     if service.rules and {"CHECKAPOPPW_MECHANISMS", "CHECKAPOPPW_STRICT_PID"} - {*service.environ}:
         yield Finding(NOTE, f"{where}: what the rules of tcpserver -x set is not looked at")
         return
-    possible = ("cram-md5",) if service.kind == "smtp" else ("apop", "cram-md5")  # no SMTP server does APOP
-    digests = [name for name in possible if name in settings.mechanisms]
-    if digests:
-        yield from _challenges(service, settings, where, " and ".join(map(str.upper, digests)))
+    impossible = NOT_SMTP if service.kind == "smtp" else ()
+    permitted = [name for name in DIGESTS if name in settings.mechanisms and name not in impossible]
+    if permitted:
+        yield from _challenges(service, settings, where, " and ".join(map(str.upper, permitted)))
     if service.kind == "smtp" and "CHECKAPOPPW_MECHANISMS" not in service.environ:
         yield Finding(
             WARNING, f"{where}: {PROGRAM} is not told what qmail-smtpd offers: without CRAM-MD5, an old challenge and "

@@ -22,7 +22,6 @@ _CHILDREN = 4  # at the same time
 _STATUS = {
     "ok": "ok", "no-file": "missing", "file-type": "unsafe", "file-owner": "unsafe", "file-mode": "unsafe",
 }
-_Visit = tuple[users.Account, Work]
 
 
 class Explainer:
@@ -35,7 +34,7 @@ class Explainer:
     def explain(self, logins: list[bytes]) -> list[Report]:
         """The record of each address, with KEYS as its keys; see apopctl(8)."""
         records: list[Report] = []
-        visits: dict[int, _Visit] = {}
+        visits: dict[int, tuple[users.Account, Work]] = {}
         for index, login in enumerate(logins):
             records.append(dict.fromkeys(KEYS) | {"login": text(login), "mechanisms": []})
             try:
@@ -76,7 +75,7 @@ def _note(entry: dict[str, Any], record: Report) -> None:
         )
 
 
-def _examine(records: list[Report], visits: dict[int, _Visit]) -> None:
+def _examine(records: list[Report], visits: dict[int, tuple[users.Account, Work]]) -> None:
     # One child for all addresses of the same ids, a few children at a time.
     groups: dict[tuple[int, int], list[int]] = {}
     for index, (account, _) in visits.items():
