@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkapoppw import asaccount, log
+from checkapoppw import asaccount, log, process
 from checkapoppw.errors import Deferred, LoginError, Refused
 from checkapoppw.reasons import REASONS
 from checkapoppw.users import Account
@@ -153,3 +154,13 @@ def test_no_child_is_left(tmp_path: Path) -> None:
     list(asaccount.look([(account(), bytes)]))
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_each_visit_has_an_alarm() -> None:
+    """A child whose look never ends is ended: an alarm runs in it, by the default action, anew for each visit."""
+    def left() -> bytes:
+        time.sleep(1.1)
+        found = signal.getsignal(signal.SIGALRM), signal.alarm(0)
+        return repr((found[0] == signal.SIG_DFL, process.PATIENCE - 2 <= found[1] <= process.PATIENCE)).encode()
+
+    assert [*asaccount.look([(account(), left), (account(), left)])] == [b"(True, True)"] * 2

@@ -169,3 +169,18 @@ def test_not_a_file() -> None:
     """A descriptor that cannot be read at a place is a temporary failure."""
     with pytest.raises(Deferred):
         cdb.get(999, b"")
+
+
+def test_a_record_at_the_end_of_the_file() -> None:
+    """A record may be the last thing in a file, behind the tables; one that ends a byte later is cut short."""
+    key, data = b"key", b"data"
+    hashed = cdb.digest(key)
+    table = struct.pack("<II", hashed, 2056) + struct.pack("<II", 0, 0)
+    header = b"".join(struct.pack("<II", 2048, 2 if number == hashed & 255 else 0) for number in range(256))
+    # Two slots, of which the hash decides which one is looked at first
+    slots = table if (hashed >> 8) % 2 == 0 else table[8:] + table[:8]
+    content = header + slots.replace(struct.pack("<I", 2056), struct.pack("<I", 2064))
+    content += struct.pack("<II", len(key), len(data)) + key + data
+    assert get(content, key) == data
+    with pytest.raises(Deferred, match="cdb-unreadable"):
+        get(content[:-1], key)

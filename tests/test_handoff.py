@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import UID
-from .host import Host
+from .host import Host, interpreter
 from .logins import RIGHT
 
 
@@ -35,6 +35,12 @@ def test_environment_of_the_program(host: Host, joe: Path) -> None:
         "USER": "joe", "HOME": str(joe), "SHELL": "/bin/sh", "PATH": "/bin:/usr/bin", "TCPREMOTEIP": "192.0.2.7",
         "ODD": "a b=c\\", "QMAIL_ROOT": str(host.root), "CHECKAPOPPW_FAIL_DELAY": "0",
     }
+
+
+def test_no_alarm_is_left_to_the_program(host: Host, joe: Path) -> None:
+    """Whatever a session takes, no alarm of the login ends it: none is pending when the program starts."""
+    login = host.login(RIGHT, [interpreter(), "-c", "import signal; print(signal.alarm(0))"])
+    assert (login.code, login.output) == (0, b"0\n")
 
 
 @pytest.mark.parametrize("value", ["C.UTF-8", "POSIX", ""])

@@ -1,6 +1,7 @@
 """process: the environment of the next program, and finding it (what needs a process of its own: test_handoff)."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import given
@@ -96,3 +97,42 @@ def test_ids_that_did_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("posix.geteuid", lambda: 0)
     with pytest.raises(Deferred, match="ids-kept"):
         process.become(account(uid=os.getuid() + 1))
+
+
+@pytest.mark.parametrize(("delay", "past", "slept"), [
+    (0.5, 0.125, 0.375), (0.5, 0.5, 0.5), (0.5, 0.625, 0.375), (2.0, 0.25, 1.75), (0.0, 0.125, None),
+])
+def test_answers_leave_at_multiples_of_the_delay(
+    delay: float, past: float, slept: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is slept ends at the next whole multiple after the start, so that the time tells nothing; 0 is no delay."""
+    naps: list[float] = []
+    monkeypatch.setattr("time.monotonic", lambda: 1000 + past)
+    monkeypatch.setattr("time.sleep", naps.append)
+    monkeypatch.setattr("_signal.alarm", lambda *_: None)
+    process.wait_out(delay, 1000)
+    assert naps == ([] if slept is None else [pytest.approx(slept)])
+
+
+def test_a_program_that_does_not_run_leaves_us_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no program could be run, signals and alarm are as they were for the decision."""
+    before = [signal.getsignal(number) for number in (signal.SIGPIPE, signal.SIGXFSZ)]
+    try:
+        with pytest.raises(Deferred, match="exec-failed"):
+            process.run_program(["/nonexistent"], {})
+        after = [signal.getsignal(number) for number in (signal.SIGPIPE, signal.SIGXFSZ)]
+        assert after == [signal.SIG_IGN, signal.SIG_IGN]
+        assert 0 < signal.alarm(0) <= process.PATIENCE
+    finally:
+        signal.alarm(0)
+        for number, handler in zip((signal.SIGPIPE, signal.SIGXFSZ), before, strict=True):
+            signal.signal(number, handler)
+
+
+def test_lc_ctype_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /proc cannot tell whether Python added LC_CTYPE, it may be the caller's, and stays."""
+    def gone(*_: object) -> int:
+        raise FileNotFoundError(2, "")
+
+    monkeypatch.setattr("posix.open", gone)
+    assert process.inherited_lc_ctype({b"LC_CTYPE": b"C.UTF-8"}) == b"C.UTF-8"

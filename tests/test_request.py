@@ -67,6 +67,7 @@ def test_parse(data: bytes, order: str, response: bytes, challenge: bytes | None
     found = request.parse_fields(data)
     assert (found.login, found.order, found.note) == (b"joe", order, note)
     assert (found.response, found.challenge) == (response, challenge)
+    assert found.fields == data.count(b"\0")
 
 
 @pytest.mark.parametrize(("data", "order", "challenge"), [

@@ -36,6 +36,8 @@ def test_defaults() -> None:
     ("MECHANISMS", " apop,,", "mechanisms", ("apop",)),
     ("MAX_AGE", "0", "max_age", 0),
     ("MAX_AGE", "0060", "max_age", 60),
+    ("MAX_AGE", "9" * 18, "max_age", 10**18 - 1),
+    ("FAIL_DELAY", "0" * 16 + ".1", "fail_delay", 0.1),
     ("STRICT_PID", "0", "strict_pid", False),
     ("STRICT_PID", "1", "strict_pid", True),
     ("CALLER", "indimail", "indimail", True),
@@ -56,7 +58,7 @@ def test_values(name: str, value: str, attribute: str, wanted: object) -> None:
 @pytest.mark.parametrize(("name", "value"), [
     ("MECHANISMS", "plain,other"), ("MECHANISMS", "Plain"), ("MECHANISMS", " "), ("MECHANISMS", "plain\tapop"),
     ("MAX_AGE", "-1"), ("MAX_AGE", "+1"), ("MAX_AGE", " 1"), ("MAX_AGE", "1.5"), ("MAX_AGE", "1_0"),
-    ("MAX_AGE", "9" * 5000), ("MAX_AGE", "\u0661"),
+    ("MAX_AGE", "9" * 5000), ("MAX_AGE", "9" * 19), ("FAIL_DELAY", "0" * 17 + ".1"), ("MAX_AGE", "\u0661"),
     ("STRICT_PID", "2"), ("STRICT_PID", "no"), ("CALLER", "dovecot"), ("FAIL_DELAY", "30.1"),
     ("FAIL_DELAY", "."), ("FAIL_DELAY", "1.2.3"), ("FAIL_DELAY", "nan"), ("FAIL_DELAY", "inf"), ("FAIL_DELAY", "-0"),
     ("LOG", "fd:2"), ("LOG", "fd:03"), ("LOG", "fd:x"), ("LOG", "stderr"), ("LOG", "SYSLOG"), ("LOG", "fd:" + "9" * 30),
