@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Looks = list[tuple[bytes, Any]]  # a name, and its posix.stat_result or the OSError that came instead
 
+# What lies beside password files: edits wait for each other; a write in progress, with more behind it; when each
+# credential was last used.
+LOCK, TEMPORARY, USED = b".apop.lock", b".apop.tmp", b".apop.used"
 # Hundreds of credentials fit; a login does not read for ever (apop.5).
 LARGEST = 65536
 GROUP_AND_OTHERS = 0o077
@@ -49,7 +52,8 @@ class Credential:
         self.services = services
 
     def __repr__(self) -> str:
-        return f"Credential(scheme={self.scheme!r}, label={self.label!r}, value=hidden)"
+        # What looks like a scheme may be the beginning of a password.
+        return f"Credential(label={self.label!r}, scheme and value hidden)"
 
     @property
     def secret(self) -> bytes | None:
@@ -74,11 +78,20 @@ def candidates(dash: bytes, ext: bytes, governing: dotqmail.Governing) -> "Itera
 
     Raises governing's trouble.
     """
-    yield b".apop" + dotqmail.suffix(dash, ext)
+    name = b".apop" + dotqmail.suffix(dash, ext)
+    # In a name an extension's dots are colons, so that only a dash can spell one of ours.
+    if b"." not in dash or not is_beside(name):
+        yield name
     if governing.trouble:
         raise governing.trouble
-    if governing.is_default and governing.suffix is not None:
+    if governing.is_default and governing.suffix is not None and not is_beside(b".apop" + governing.suffix):
         yield b".apop" + governing.suffix
+
+
+def is_beside(name: bytes) -> bool:
+    """Whether a name is that of a file which lies beside password files, and is none itself (doc/mapping.md, M47)."""
+    last = name.rpartition(b"/")[2]
+    return last in (LOCK, USED) or last.startswith(TEMPORARY)
 
 
 def find_file(
@@ -111,7 +124,7 @@ def open_file(home: files.Directory, name: bytes, looks: "Looks") -> int | None:
         looks.append((name, error))
         if error.errno in _ABSENT:
             return None
-        raise Deferred("file-unreadable", "make %s a file that its user can read", home.whole(name)) from None
+        raise Deferred("file-unreadable", "its user, not root, makes it readable: %s", home.whole(name)) from None
     return descriptor
 
 
@@ -124,15 +137,15 @@ def read_file(path: bytes, descriptor: int, status: posix.stat_result, uid: int)
     try:
         content = files.read_all(descriptor, LARGEST) if files.is_regular(status.st_mode) else b""
     except OSError:
-        raise Deferred("file-unreadable", "see why %s cannot be read", path) from None
+        raise Deferred("file-unreadable", "learn what keeps logins from reading %s", path) from None
     if not files.is_regular(status.st_mode):
-        raise Deferred("file-type", "put a regular file in the place of %s", path)
+        raise Deferred("file-type", "its user, not root, runs apoppasswd after removing %s", path)
     if status.st_uid != uid:
-        raise Deferred("file-owner", f"chown {uid} %s", path)
+        raise Deferred("file-owner", "its user, not root, runs apoppasswd after removing %s", path)
     if status.st_mode & GROUP_AND_OTHERS:
-        raise Deferred("file-mode", "chmod 600 %s", path)
+        raise Deferred("file-mode", "its user, not root, runs apoppasswd, or gives mode 600 to %s", path)
     if len(content) > LARGEST:
-        raise Deferred("file-too-large", f"shorten %s to {LARGEST} bytes", path)
+        raise Deferred("file-too-large", f"its user, not root, leaves at most {LARGEST} bytes in %s", path)
     return content
 
 

@@ -35,7 +35,7 @@ def open_home(path: bytes) -> files.Directory:
     try:
         home = files.Directory(path)
     except OSError:
-        raise Deferred("home-unreachable", "make %s a directory that its user can enter", path) from None
+        raise Deferred("home-unreachable", "its user must be able to enter %s", path) from None
     check_home(home)
     return home
 
@@ -44,9 +44,9 @@ def check_home(home: files.Directory) -> None:
     """checkhome() in qmail-local.c.  Raises Deferred: home-writable (by others), home-sticky."""
     mode = posix.fstat(home.descriptor).st_mode
     if mode & _OTHERS_WRITE:
-        raise Deferred("home-writable", "chmod o-w %s", home.path)
+        raise Deferred("home-writable", "its user, not root, keeps others from writing %s", home.path)
     if mode & _STICKY:
-        raise Deferred("home-sticky", "chmod -t %s", home.path)
+        raise Deferred("home-sticky", "its user, not root, takes the sticky bit from %s", home.path)
 
 
 class Governing:
@@ -89,14 +89,15 @@ def _open(home: files.Directory, name: bytes) -> int | None:
         descriptor = home.open(name)
     except OSError as error:
         if error.errno in TEMPORARY or error.errno in (errno.EPERM, errno.EACCES):
-            raise Deferred("dot-qmail-unreadable", "make %s readable to its user", home.whole(name)) from None
+            path = home.whole(name)
+            raise Deferred("dot-qmail-unreadable", "its user, not root, makes it readable: %s", path) from None
         return None
     mode = posix.fstat(descriptor).st_mode
     if files.is_regular(mode):
         if not mode & _OTHERS_WRITE:
             return descriptor
         posix.close(descriptor)
-        raise Deferred("dot-qmail-writable", "chmod o-w %s", home.whole(name))
+        raise Deferred("dot-qmail-writable", "its user, not root, keeps others from writing %s", home.whole(name))
     posix.close(descriptor)
     return None
 

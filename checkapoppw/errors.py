@@ -11,8 +11,9 @@ class LoginError(Exception):
     """A login that does not succeed.  Temporary (111) unless a subclass says otherwise, so that forgetting is safe.
 
     reason: one of reasons.REASONS
-    remedy: what an administrator or the user can do about it, in our own words, with `%s` where a name belongs
-    names: what belongs there; they come from outside, and whoever shows the remedy escapes them
+    remedy: what an administrator or the user can do about it, in our own words, with `%s` where a name belongs; with a
+        name in it, never a command (doc/callers.md, C65 and C66)
+    names: what belongs there; they come from outside, and whoever shows the remedy escapes and quotes them
     """
 
     code = 111

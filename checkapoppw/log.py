@@ -18,6 +18,7 @@ FIELDS = (
 # write to a pipe is not mixed with another process's (PIPE_BUF in pipe(7): 4,096 bytes).
 LONGEST_VALUE = 200
 _SAFE = frozenset(range(0x21, 0x7F)) - frozenset(b'"=\\')
+_WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:@_"
 _PRIORITIES = {"accepted": 6, "refused": 5}  # LOG_INFO, LOG_NOTICE
 _TROUBLE = 3  # LOG_ERR
 
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     Entry = dict[str, Any]
 
 
-def escape(value: bytes) -> str:
-    """A value from outside as the log shows it."""
-    shown = "".join(chr(byte) if byte in _SAFE else f"\\x{byte:02x}" for byte in value)
+def escape(value: bytes, safe: frozenset[int] = _SAFE) -> str:
+    """A value from outside as the log shows it.  safe: the bytes that stand for themselves"""
+    shown = "".join(chr(byte) if byte in safe else f"\\x{byte:02x}" for byte in value)
     if len(shown) > LONGEST_VALUE:
         # cut in front of an escape, not within one
         shown = shown[:LONGEST_VALUE]
@@ -52,9 +53,15 @@ def line(entry: "Entry") -> str:
     return " ".join(shown)
 
 
+def quoted(text: str) -> str:
+    """A printable text as one word of any shell, which expands nothing in it (doc/callers.md, C65)."""
+    return text if text and not text.strip(_WORD) else "'" + text.replace("'", "'\\''") + "'"
+
+
 def remedy(words: str, names: tuple[bytes, ...]) -> str:
-    """A remedy as the log shows it: our own words in quotes, the names from outside in them escaped."""
-    return f'"{words % tuple(escape(name) for name in names)}"' if words else ""
+    """A remedy as the log shows it: our own words in quotes, the names from outside in them escaped, and quoted."""
+    safe = _SAFE - {ord("'")}  # so that quoting makes no name much longer
+    return f'"{words % tuple(quoted(escape(name, safe)) for name in names)}"' if words else ""
 
 
 class Log:
@@ -90,7 +97,7 @@ class Log:
             try:
                 self._descriptor = posix.open(target, flags, 0o600)
             except OSError:
-                raise Deferred("log-unopenable", "make %s a file that can be appended to", target) from None
+                raise Deferred("log-unopenable", "log to a file that can be appended to: %s is none", target) from None
             self._timed = True
         self.opened = True
 

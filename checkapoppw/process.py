@@ -191,7 +191,7 @@ def find_program(argv: list[str], environ: dict[bytes, bytes]) -> None:
 
 
 def _not_run(program: str) -> Deferred:
-    return Deferred("exec-failed", "see why %s cannot be run", _encoded(program))
+    return Deferred("exec-failed", "learn why %s cannot be run", _encoded(program))
 
 
 def _encoded(text: str) -> bytes:

@@ -37,6 +37,11 @@ def serves(scheme: bytes) -> tuple[str, ...]:
     return SCHEMES.get(scheme, ((), ""))[0]
 
 
+def known(scheme: bytes) -> bytes:
+    """The scheme's name for people, empty where it is not known: it may be the beginning of a password."""
+    return scheme if scheme in SCHEMES else b""
+
+
 def tried(
     request: "Request", credentials: "list[Credential]", tries: list[str], why: str
 ) -> "tuple[list[tuple[str, Credential]], LoginError | None]":

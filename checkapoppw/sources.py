@@ -34,7 +34,7 @@ class Sources:
         except OSError:
             content = None
         if content is None or len(content) > LARGEST:
-            raise Deferred("control-unreadable", "make %s under the directory of qmail a readable file", path)
+            raise Deferred("control-unreadable", "below the directory of qmail it must be a readable file: %s", path)
         return content
 
     def domains(self) -> control.Domains:

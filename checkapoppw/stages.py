@@ -11,8 +11,10 @@ governing   the dotqmail.Governing of the address
 maildir     its maildir, or None
 """
 
+import posix
+
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
-from .errors import Misused
+from .errors import LoginError, Misused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,14 +77,28 @@ def password_file(
     """The path and the content of the password file, and the address's maildir or None; to be called as the account.
 
     home: the account's; delivery: as default_delivery() gives it
-    Raises what apopfile.find_file() and apopfile.read_file() raise.
+    Raises what apopfile.find_file() and apopfile.read_file() raise; a link is named as one in the remedy.
     """
     looks = entry["looks"] = []
     governing = entry["governing"] = dotqmail.Governing(home, account.dash, account.ext)
     maildir = entry["maildir"] = dotqmail.maildir(governing, delivery)
-    name, descriptor = apopfile.find_file(home, account.dash, account.ext, governing, looks)
-    path = entry["file"] = home.whole(name)
-    return path, apopfile.read_file(path, descriptor, looks[-1][1], account.uid), maildir
+    try:
+        name, descriptor = apopfile.find_file(home, account.dash, account.ext, governing, looks)
+        path = entry["file"] = home.whole(name)
+        return path, apopfile.read_file(path, descriptor, looks[-1][1], account.uid), maildir
+    except LoginError as error:
+        _name_link(error)
+        raise
+
+
+def _name_link(error: LoginError) -> None:
+    # Whatever such a failure names last may be a link, and so another file than it seems (doc/mapping.md, M49).
+    try:
+        target = posix.readlink(error.names[-1])
+    except (OSError, ValueError, IndexError):
+        return
+    error.remedy += ", a link to %s"
+    error.names += (target,)
 
 
 def context(environ: dict[bytes, bytes], settings: "Settings", now: float, parent: int) -> mechanisms.Context:

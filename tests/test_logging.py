@@ -97,9 +97,9 @@ def test_secrets_stay_out_of_the_log(host: Host, joe: Path) -> None:
 
 
 def test_remedies_say_what_to_run(host: Host, joe: Path) -> None:
-    """The log line of an unsafe file holds the command that mends it."""
+    """The log line of an unsafe file holds what mends it."""
     (joe / ".apop").chmod(0o644)
-    assert f'remedy="chmod 600 {joe}/.apop"' in host.login(RIGHT).log
+    assert f' or gives mode 600 to {joe}/.apop"\n' in host.login(RIGHT).log
 
 
 def test_a_password_that_looks_like_a_scheme_stays_out_of_the_log(host: Host, joe: Path) -> None:

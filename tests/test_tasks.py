@@ -185,7 +185,7 @@ def test_list(host: Host, joe: Path, command: str) -> None:
     assert [line.split() for line in done.stdout.splitlines()[1:]] == [
         [b"(main)", b"PLAIN", everything, b"-", b"-", b"-"],
         [b"a\\x1b[2J", b"PLAIN", everything, b"-", b"2020-01-01", b"(expired)", b"smtp"],
-        [b"-", b"X-NEW", b"-", b"2019-12-31", b"-", b"-"],
+        [b"-", b"(unknown)", b"-", b"2019-12-31", b"-", b"-"],
     ]
     done = piped(command, joe, "list", "--json")
     assert b"secret" not in done.stdout + done.stderr

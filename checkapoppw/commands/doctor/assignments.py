@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from ... import users
 from ...errors import LoginError
 from ...sources import Sources
-from ..escape import shown
+from ..escape import shown, word
 from .findings import ERROR, Finding, of_login
 
 NEWU = "run qmail-newu"
@@ -82,7 +82,7 @@ def dead(known: Mapping[bytes, bytes], wild: bytes, lines: Mapping[bytes, int]) 
             where = f"users/assign line {lines[key]}" if key in lines else "users/cdb"
             yield Finding(
                 ERROR, f"{where}: no address ever matches {written(key)}:, which was written in capitals",
-                f"write {written(key)}: in lower case in users/assign, and {NEWU}",
+                f"put {word(written(key) + ':')} in lower case into users/assign, and {NEWU}",
             )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from ... import control, users
-from ..escape import quoted, shown
+from ..escape import quoted, sentence, shown, word
 from ..reports import Report, look
 from . import installation, runfile
 from .commandline import Service
-from .findings import ERROR, NOTE, WARNING, Finding, meaning
+from .findings import ERROR, NOTE, WARNING, Finding, is_roots_way, meaning
 from .shellwords import UNKNOWN, said
 
 _ENOUGH = "16000000"
@@ -47,7 +47,7 @@ def program(service: Service, where: str, context: Context, account: users.Accou
     checker = shutil.which(service.checker[0], path=service.environ.get("PATH", os.environ.get("PATH")))
     if checker is None:
         yield Finding(ERROR, f"{where}: {said(service.checker[0])} cannot be run", "write the path of checkapoppw: "
-                      f"{installation.name(context.program)}")
+                      f"{word(installation.name(context.program))}")
         return
     if os.path.realpath(checker) != os.path.realpath(context.program):
         faults = [*installation.examine(checker)]
@@ -81,7 +81,8 @@ def _limits(
         whose = f"uid {account.uid if account else os.geteuid()}"
         yield Finding(ERROR, f"{where}: {installation.name(checker)} does not start as {whose}: it ends with {code}, "
                       f"and says {shown(printed[-200:]) or 'nothing'}",
-                      "let everybody read the installation and its interpreter: chmod -R a+rX")
+                      f"{installation.INSTALL}, below directories and with an interpreter that everybody may enter and "
+                      "read")
         return
     remedy = f"softlimit -a {_ENOUGH}, or more where the server itself needs it"
     code, _ = installation.start(checker, service.memory, account)
@@ -114,12 +115,13 @@ def rights(service: Service, where: str, context: Context, account: users.Accoun
             yield Finding(ERROR, f"{where}: as uid {account.uid}: {meaning(error.reason)}", "run doctor as root")
         for path in map(os.fsencode, (report or {}).get("refused", ())):
             yield Finding(ERROR, f"{where}: uid {account.uid} cannot read {shown(path)}: logins are deferred",
-                          f"chmod a+r {quoted(path)}")
+                          f"chmod a+r {quoted(path)}" if is_roots_way(path) else
+                          sentence("end the way to %s belonging to others than root, then let everybody read it", path))
         if report and "unwritable" in report:
             yield Finding(
                 ERROR, f"{where}: uid {account.uid} cannot append to {shown(log)}: every login is deferred "
                 "(log-unopenable)",
-                f"install -m 600 -o {account.uid} /dev/null {quoted(log)}, or set CHECKAPOPPW_LOG=fd:5",
+                f"set CHECKAPOPPW_LOG=fd:5, or to a file that uid {account.uid} may append to",
             )
 
 

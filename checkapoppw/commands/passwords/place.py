@@ -99,12 +99,15 @@ def by_address(address: bytes, root: bytes) -> Place:
 def file_name(dash: bytes, ext: bytes) -> bytes:
     """`.apop`, or `.apop-ext` with the extension folded as dot-qmail folds it.
 
-    Raises Refusal for what can log in but is not made here (doc/mapping.md, M46).
+    Raises Refusal for what can log in but is not made here, and for what cannot (doc/mapping.md, M46 and M47).
     """
     ending = dotqmail.suffix(dash, ext)
     if b"/" in ending or ending != ending.translate(None, apopfile.CONTROL):
         raise Refusal("an extension holds neither a slash nor control characters")
-    return b".apop" + ending
+    name = b".apop" + ending
+    if apopfile.is_beside(name):
+        raise Refusal(f"no login reaches {shown(name)}, which apoppasswd itself uses: this address has no password")
+    return name
 
 
 def directory_for(ext: bytes | None, named: bytes | None) -> bytes:
@@ -164,7 +167,8 @@ class OwnersDirectory(files.Directory):
         if os.geteuid() != self.owner:
             raise Refusal(f"{shown(self.path)} belongs to {user_name(self.owner) or f'uid {self.owner}'}, not to you")
         if self._mode & stat.S_IWOTH:
-            raise Refusal(f"everybody may write {shown(self.path)}, and no login is accepted there: chmod o-w first")
+            raise Refusal(f"everybody may write {shown(self.path)}, and no login is accepted there: its owner, not "
+                          "root, has to end that first")
 
     def _owners_group(self) -> int:
         try:

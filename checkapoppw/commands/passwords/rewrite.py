@@ -13,14 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ... import files
-from ...apopfile import CONTROL, LARGEST
+from ...apopfile import CONTROL, LARGEST, LOCK, TEMPORARY
 from ...request import LIMIT
 from ..errors import Refusal, Trouble
 from ..escape import shown
 
-# A login's extension never holds a dot, so that no login can reach names like these.
-TEMPORARY = ".apop.tmp"
-LOCK = ".apop.lock"
 _PATIENCE = 10.0  # seconds; a change takes some thousandths
 _AGAIN = 0.01  # seconds between two looks at the lock
 _DEADLY = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
@@ -129,7 +126,7 @@ def _lock_file(directory: int) -> int:
     try:
         status = os.fstat(lock)
         if not files.is_regular(status.st_mode) or status.st_uid != os.geteuid():
-            raise Trouble(f"{LOCK} is not a file of your own: move it away")
+            raise Trouble(f"{shown(LOCK)} is not a file of your own: move it away")
         os.fchmod(lock, 0o600)
     except BaseException:
         os.close(lock)
@@ -149,15 +146,15 @@ def _present(directory: int, name: bytes) -> tuple[bytes | None, list[bytes]]:
         return os.readlink(name, dir_fd=directory), [b""]
     if not files.is_regular(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise Refusal("what is there now is not a regular file: move it away first")
+        raise Refusal("what is there now is not a regular file: its owner has to move it away first")
     content = files.read_all(descriptor, LARGEST)
     if len(content) > LARGEST or b"\0" in content:
-        raise Refusal("what is there now is not a password file: move it away first")
+        raise Refusal("what is there now is not a password file: its owner has to move it away first")
     return None, content.split(b"\n")
 
 
 def _replace(directory: int, name: bytes, content: bytes) -> None:
-    temporary = f"{TEMPORARY}.{secrets.token_hex(8)}".encode()
+    temporary = b"%s.%s" % (TEMPORARY, secrets.token_hex(8).encode())
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
     try:
