@@ -163,9 +163,14 @@ def completion(library: Path, shell: str, name: str) -> str:
     sys.path.insert(0, str(library))
     try:
         from click import Command, shell_completion
+
+        from checkapoppw.commands import completion as ours
     finally:
         sys.path.remove(str(library))
-    kind = getattr(shell_completion, f"{shell.capitalize()}Complete")
+    ours.register()
+    kind = shell_completion.get_completion_class(shell)
+    if kind is None:
+        raise ValueError(f"click completes nothing in {shell}")
     script = kind(Command(name), {}, name, f"_{name.upper()}_COMPLETE")
     # Not by source(), which starts bash to ask for its version.
     text: str = script.source_template % script.source_vars()

@@ -43,9 +43,13 @@ def _subcommands(_: click.Context, __: click.Parameter, begun: str) -> list[Comp
     return [CompletionItem(name) for name in command.commands if name.startswith(begun)]
 
 
+def _directories(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    return [CompletionItem(begun, type="dir")]
+
+
 def _where(function: Callable[..., None]) -> Callable[..., None]:
     # -e and -d of every command.
-    function = click.option("-d", "directory", metavar="DIR",
+    function = click.option("-d", "directory", metavar="DIR", shell_complete=_directories,
                             help="The directory that holds the address's dot-qmail file.")(function)
     return click.option("-e", "ext", metavar="EXT",
                         help="The address with this extension, as in user-EXT or EXT@virtual.domain.")(function)
@@ -141,7 +145,8 @@ def _labels(context: click.Context, _: click.Parameter, begun: str) -> list[Comp
         names = tasks.labels(_place(context.params.get("ext"), context.params.get("directory"), None))
     except (Refusal, LoginError, OSError):
         return []
-    return [CompletionItem(name) for name in names if name.startswith(begun)]
+    # One that begins with a dash would be an option.
+    return [CompletionItem(name) for name in names if name.startswith(begun) and not name.startswith("-")]
 
 
 @command.command()

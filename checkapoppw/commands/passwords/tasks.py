@@ -123,9 +123,10 @@ def show(place: Place, as_json: bool) -> None:
 
 
 def labels(place: Place) -> list[str]:
-    """The labels of the file."""
+    """The labels of the file that can be typed as they are shown."""
     _, content = place.for_login()
-    return [label for entry in apoplines.listed(content.split(b"\n")) if (label := entry.word("label"))]
+    entries = apoplines.listed(content.split(b"\n"))
+    return [label for entry in entries if (label := entry.word("label")).encode() == entry.words.get(b"label")]
 
 
 def verify(place: Place, from_stdin: bool) -> None:
