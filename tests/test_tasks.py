@@ -1,5 +1,6 @@
 """apoppasswd's commands, as people and scripts run them, and logins with what they have made."""
 
+import errno
 import fcntl
 import hmac
 import json
@@ -10,10 +11,12 @@ import subprocess
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from checkapoppw.commands.passwords import tasks
+from checkapoppw.commands.errors import InForce
+from checkapoppw.commands.passwords import rewrite, tasks
 
 from .commands import piped, terminal
 from .host import Host
@@ -140,6 +143,36 @@ def test_a_password_that_is_shown_and_not_stored(host: Host, joe: Path, command:
     done = piped(command, joe, "add", "phone")
     assert (done.returncode, b"shown above is not valid" in done.stderr) == (111, True)
     assert lines(joe) == [b"tanstaaf", b""]
+
+
+def test_a_password_that_is_in_force_is_not_called_invalid(
+    joe: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the disk fails when the new file is in its place, and cannot even be read, it is said to be in force."""
+    fsync, sync = os.fsync, []
+
+    def fails(descriptor: int) -> None:
+        sync.append(descriptor)
+        if len(sync) > 1:  # the directory's
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    def unreadable(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr("os.fsync", fails)
+    monkeypatch.setattr(rewrite, "holds", unreadable)
+    directory = os.open(joe, os.O_RDONLY)
+    try:
+        with pytest.raises(InForce, match="in force, but a loss of power may undo it: Input/output error"):
+            tasks._show_and_store(
+                SimpleNamespace(file=(directory, b".apop")),  # type: ignore[arg-type]
+                lambda _: [b"made", b""], b"made", "made",
+            )
+    finally:
+        os.close(directory)
+    assert "not valid" not in "".join(capsys.readouterr())
+    assert lines(joe) == [b"made", b""]
 
 
 def test_interrupted_before_it_is_stored(host: Host, joe: Path, command: str) -> None:

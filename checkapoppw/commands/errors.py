@@ -34,3 +34,10 @@ class Trouble(Exception):
     """A request that cannot be carried out now.  Its text likewise."""
 
     code = 111
+
+
+class InForce(Trouble):
+    """The change is made, and logins go by it, but a step behind it failed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the change is made and in force, but a loss of power may undo it: {why}")

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from ... import apopfile, dotqmail, schemes
 from ...errors import Deferred, LoginError
 from .. import terminal
-from ..errors import NotOfThisFile, Refusal, Trouble
+from ..errors import InForce, NotOfThisFile, Refusal, Trouble
 from ..escape import remedy, shown
 from . import apoplines, generate, newhash, rewrite, strength, table
 from .place import Place
@@ -99,8 +99,8 @@ def _show_and_store(
     try:
         terminal.show_password(password)
         rewrite.edit(*place.file, transform, unshare=unshare)
-    except BaseException:
-        if not rewrite.holds(*place.file, line):
+    except BaseException as error:
+        if not isinstance(error, InForce) and not rewrite.holds(*place.file, line):
             terminal.say("A password that is shown above is not valid: it is not stored.", error=True)
         raise
 
