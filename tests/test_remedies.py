@@ -230,6 +230,16 @@ def test_a_home_on_a_way_of_others(host: Host, way: str) -> None:
 
 
 @pytest.mark.root
+def test_a_home_of_roots(host: Host) -> None:
+    """Where users/assign gives a directory like /tmp for a home, its mode is not what has to be mended."""
+    home = host.account("tmp", UID)
+    os.chown(home, 0, 0)
+    home.chmod(0o1777)
+    [told] = [one.remedy for one in looked_over(host) if str(home) in one.what]
+    assert not CHANGES.search(told)
+
+
+@pytest.mark.root
 def test_a_name_with_a_slash_is_not_removed_by_root(host: Host, joe: Path) -> None:
     """A directory of the account's may become a link between the look and the command."""
     (joe / ".apop-x").mkdir(mode=0o700)

@@ -80,7 +80,8 @@ def look_over(home: Home, report: Report) -> None:
     try:
         there = dotqmail.open_home(home.path)
     except LoginError as error:
-        if error.reason not in _OF_HOMES or not home.is_roots_way:
+        # A home that is not the account's may be one like /tmp, which is as it should be.
+        if error.reason not in _OF_HOMES or not home.is_roots_way or os.stat(home.path).st_uid != home.uid:
             raise
         advice = f"{_OF_HOMES[error.reason]} {quoted(home.path)}"
         report["findings"] = [(ERROR, f"{shown(home.path)}: {meaning(error.reason)}", advice)]
