@@ -124,7 +124,8 @@ def open_file(home: files.Directory, name: bytes, looks: "Looks") -> int | None:
         looks.append((name, error))
         if error.errno in _ABSENT:
             return None
-        raise Deferred("file-unreadable", "its user, not root, makes it readable: %s", home.whole(name)) from None
+        path = home.whole(name)
+        raise Deferred("file-unreadable", "its user, not root, makes readable, or else removes %s", path) from None
     return descriptor
 
 

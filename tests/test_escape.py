@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkapoppw import log
@@ -53,6 +53,7 @@ def test_hostile_names(shell: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@settings(deadline=None, max_examples=40)
 @given(names=st.lists(st.binary(max_size=20).filter(lambda name: b"\0" not in name), min_size=20, max_size=20))
 def test_any_names(shell: list[str], names: list[bytes]) -> None:
     """Whatever a name holds, every shell reads it back, but for dash what ends in a line feed."""

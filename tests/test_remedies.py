@@ -180,7 +180,7 @@ def test_a_link_is_named_as_one(host: Host, joe: Path, target: str) -> None:
     found = subprocess.run([host.program.parent / "apopctl", "doctor"], capture_output=True, text=True, check=False,
                            env=environ, timeout=60).stdout
     assert f"{joe}/.apop-b, a link to {target}," in found
-    assert f"rm {joe}/.apop-b" in found or "apoppasswd after removing" in found or "makes it readable" in found
+    assert f"rm {joe}/.apop-b" in found or "apoppasswd after removing" in found or "makes readable" in found
 
 
 def log_quoted(target: str) -> str:

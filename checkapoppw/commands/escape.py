@@ -4,7 +4,7 @@ from .. import log
 from ..errors import LoginError
 
 word = log.quoted  # a text that can be shown, as one word of any shell
-_AS_THEY_ARE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,./:=@_")
+_AS_THEY_ARE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,-./:=@_")
 
 
 def shown(name: bytes) -> str:
@@ -31,8 +31,8 @@ def quoted(name: bytes) -> str:
     text = shown(name)
     if text.encode() == name:
         return word(text)
-    # The shell has printf write it, which would take `%` for a conversion, and a dash at the beginning for an option.
+    # The shell has printf write it, which would take a `%` for a conversion.
     letters = "".join(chr(byte) if byte in _AS_THEY_ARE else f"\\{byte:03o}" for byte in name)
     if name.endswith(b"\n"):
         return f"$'{letters}'"  # $(...) drops line feeds at the end; where this notation is unknown it names nothing
-    return f'"$(printf \'{letters.replace(chr(92) + "045", "%%")}\')"'
+    return f'"$(printf -- \'{letters.replace(chr(92) + "045", "%%")}\')"'
