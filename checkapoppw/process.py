@@ -22,6 +22,9 @@ PATIENCE = 25  # seconds
 # Below any core file's size, and the one value at which the kernel does not start a crash handler either (core(5)).
 _NO_CORE = 1
 _core_limits: list[int] = []  # as they were, where they had to be changed
+# The real and the saved uid while an account's files are read, so that the account has no power over this process.
+# Nobody has it: it was the -1 of 16 bits (Debian policy, 9.2.2).
+SHIELD = 65535
 _LARGEST_ENVIRONMENT = 1 << 23  # bytes; more than execve(2) takes with any stack limit below 32 MB
 # What Python's start puts into LC_CTYPE in a C locale (PEP 538)
 _COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
@@ -78,8 +81,9 @@ def _undumpable() -> bool:
 def become(account: Account) -> None:
     """Take on the account's ids for good: groups, gid, uid, in that order, then prove that they stay.
 
-    The supplementary groups are exactly the account's gid, as in qmail-lspawn (prot.c).  A caller that is not root
-    can only be the account already; it keeps its groups.
+    The supplementary groups are exactly the account's gid, as in qmail-lspawn (prot.c).  Where we were root, real and
+    saved uid are nobody's up to unshield() (doc/callers.md, C68).  A caller that is not root can only be the account
+    already; it keeps its groups.
     Raises Deferred: not-root, or ids-kept where the kernel does not do as told.
     """
     is_root = may_become(account)
@@ -88,13 +92,38 @@ def become(account: Account) -> None:
         if is_root:
             posix.setgroups([gid])
         posix.setresgid(gid, gid, gid)
-        posix.setresuid(account.uid, account.uid, account.uid)
+        other = _set_uids(account.uid, is_root)
     except OSError:
         raise ids_kept() from None
     # glibc and the kernel are trusted, security modules and user namespaces less so.
     held = (posix.getresuid(), posix.getresgid())
-    if held != ((account.uid,) * 3, (gid,) * 3) or (is_root and posix.getgroups() != [gid]) or _regains(gid):
+    expected = ((other, account.uid, other), (gid,) * 3)
+    if held != expected or (is_root and posix.getgroups() != [gid]) or _regains(gid):
         raise Deferred("ids-kept", "start checkapoppw without capabilities and securebits")
+
+
+def _set_uids(uid: int, is_root: bool) -> int:
+    # The real and saved uid that come with this effective one.  Who becomes the same account again keeps them.
+    if is_root or posix.getuid() == SHIELD:
+        try:
+            posix.setresuid(SHIELD, uid, SHIELD)
+            return SHIELD
+        except OSError:
+            pass  # a user namespace without that uid
+    posix.setresuid(uid, uid, uid)
+    return uid
+
+
+def unshield() -> None:
+    """Let real and saved uid be the account's too, for the next program.  Raises Deferred (ids-kept)."""
+    if posix.getuid() == SHIELD:
+        uid = posix.geteuid()
+        try:
+            posix.setresuid(uid, uid, uid)
+        except OSError:
+            raise ids_kept() from None
+        if posix.getresuid() != (uid, uid, uid):
+            raise ids_kept()
 
 
 def may_become(account: Account) -> bool:
@@ -186,7 +215,8 @@ def find_program(argv: list[str], environ: dict[bytes, bytes]) -> None:
     """Raise Deferred (exec-failed) if run_program() cannot succeed, as far as that can be told before: so the log says
     it in the place of success.
     """
-    if not any(posix.access(path, posix.X_OK) for path in _paths(argv[0], environ)):
+    # By the effective ids: the real uid is nobody's.
+    if not any(posix.access(path, posix.X_OK, effective_ids=True) for path in _paths(argv[0], environ)):
         raise _not_run(argv[0])
 
 
