@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 PATIENCE = 25  # seconds
 # Below any core file's size, and the one value at which the kernel does not start a crash handler either (core(5)).
 _NO_CORE = 1
-_core_limits: list[int] = []  # as they were, where they had to be changed
+# Of those that had to be changed: how they were, and how they are to be while this process is guarded
+_limits: "dict[int, tuple[tuple[int, int], tuple[int, int]]]" = {}
 # The real and the saved uid while an account's files are read, so that the account has no power over this process.
 # Nobody has it: it was the -1 of 16 bits (Debian policy, 9.2.2).
 SHIELD = 65535
@@ -51,17 +52,43 @@ def forbid_core() -> None:
     if not _undumpable():
         import resource
 
-        _core_limits[:] = resource.getrlimit(resource.RLIMIT_CORE)
-        _core(allowed=False)
+        before = resource.getrlimit(resource.RLIMIT_CORE)
+        # A hard limit of 0 is all that can be had then; RLIM_INFINITY is a negative number.
+        _limits[resource.RLIMIT_CORE] = before, (_NO_CORE if before[1] else 0, before[1])
+        _set_limits(guarded=True)
 
 
-def _core(*, allowed: bool) -> None:
-    if _core_limits:
+def _set_limits(*, guarded: bool) -> None:
+    if _limits:
         import resource  # loaded before the privileges went
 
-        soft, hard = _core_limits
-        # A hard limit of 0 is all that can be had then; RLIM_INFINITY is a negative number.
-        resource.setrlimit(resource.RLIMIT_CORE, (soft if allowed or not hard else _NO_CORE, hard))
+        for which, (before, ours) in _limits.items():
+            resource.setrlimit(which, ours if guarded else before)
+
+
+def lift_file_limit() -> None:
+    """Let files grow, whatever limit our caller set; for root (doc/callers.md, C71).
+
+    Else whoever starts us through sudo keeps the log's file as short as he likes, by `ulimit -f 0`.
+    """
+    try:
+        # An import less where nothing has to be done
+        limits = files.read_all(posix.open(b"/proc/self/limits", posix.O_RDONLY), 4096)
+        if limits.partition(b"Max file size")[2].split(None, 2)[:2] == [b"unlimited"] * 2:
+            return
+    except OSError:
+        pass
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    _limits[resource.RLIMIT_FSIZE] = before, before  # once given back it is gone
+    # In a container root may be without CAP_SYS_RESOURCE, and raise none but the soft limit.
+    for highest in (resource.RLIM_INFINITY, before[1]):
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (highest, highest))
+            break
+        except (ValueError, OSError):
+            pass
 
 
 def _undumpable() -> bool:
@@ -193,7 +220,7 @@ def run_program(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
 
     Raises Deferred (exec-failed) if it cannot be run, this process being guarded again.
     """
-    _core(allowed=True)
+    _set_limits(guarded=False)
     # Python ignores both from its start, and ignored signals stay ignored across exec.
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
@@ -207,7 +234,7 @@ def run_program(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_IGN)
     _signal.alarm(PATIENCE)
-    _core(allowed=False)
+    _set_limits(guarded=True)
     raise _not_run(argv[0])
 
 

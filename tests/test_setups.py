@@ -332,7 +332,7 @@ ROOTS: list[Setup] = [
      ("warning", "uid 61235", "chown -R root"), SH),
     ("log of root's", both(smtp(_SMTP.replace("tcpserver", "tcpserver -u {uid} -g {uid}"),
                                 {"CHECKAPOPPW_LOG": "/var/log/checkapoppw-none.log"})),
-     ("error", "/var/log/checkapoppw-none.log", "log-unopenable", "install -m 600 -o"), smtp()),
+     ("warning", "/var/log/checkapoppw-none.log", "log-unopenable", "install -m 600 -o"), smtp()),
     ("control of root's", both(smtp(_SMTP.replace("tcpserver", "tcpserver -u {uid} -g {uid}")),
                                chmod(0o600, "qmail", "control", "locals")),
      ("error", "control/locals", f"uid {UID}", "chmod a+r"), SH),

@@ -117,7 +117,7 @@ def rights(service: Service, where: str, context: Context, account: users.Accoun
                           f"chmod a+r {quoted(path)}")
         if report and "unwritable" in report:
             yield Finding(
-                ERROR, f"{where}: uid {account.uid} cannot append to {shown(log)}: every login is deferred "
+                WARNING, f"{where}: uid {account.uid} cannot append to {shown(log)}: every line goes to syslog instead "
                 "(log-unopenable)",
                 f"install -m 600 -o {account.uid} /dev/null {quoted(log)}, or set CHECKAPOPPW_LOG=fd:5",
             )
