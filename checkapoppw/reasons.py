@@ -26,7 +26,6 @@ REASONS = {
     "bad-setting": (2, "a setting is not understood, so that every login fails"),
     "bad-input": (2, "the data on descriptor 3 are malformed"),
     "fd3-unreadable": (111, "descriptor 3 is closed or cannot be read"),
-    "log-unopenable": (111, "the log cannot be opened"),
     "not-root": (111, "whoever is not root can become no other account"),
     "ids-kept": (111, "a process cannot become the account"),
     "bad-id": (111, "the kernel reserves the uid or gid 4294967295"),

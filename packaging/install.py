@@ -38,8 +38,8 @@ _LONGEST_INTERPRETER = 120  # of the 127 bytes that older kernels read of a scri
 
 # Each after those that it imports; the last one has main().
 LOGIN_MODULES = (
-    "errors", "files", "digests", "settings", "hints", "request", "control", "cdb", "users", "sources", "dotqmail",
-    "apopfile", "mechanisms", "log", "stages", "process", "main",
+    "errors", "files", "digests", "settings", "hints", "request", "control", "cdb", "users", "sources", "process",
+    "dotqmail", "apopfile", "mechanisms", "log", "stages", "main",
 )
 
 LOGIN_SOURCE = """\

@@ -1,6 +1,8 @@
 """Where a password file is: its name, its directory, and whose address it is."""
 
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from checkapoppw.commands.errors import Refusal
 from checkapoppw.commands.escape import shown
 from checkapoppw.commands.passwords import place
 
-from .commands import piped
+from .commands import piped, terminal
 from .conftest import UID
 from .host import Host
 
@@ -125,6 +127,33 @@ def test_a_home_that_leads_elsewhere(host: Host, joe: Path, command: str, domain
     done = piped(command, host.base, "--stdin", "joe@primary.domain", given=b"new\n", uid=0, environ=domains)
     assert done.returncode == 0
     assert host.login(b"joe\0new\0").code == 0
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("words", [["-d", "{home}"], ["joe@primary.domain"], ["verify", "-d", "{home}"]])
+def test_the_owner_cannot_end_it_at_the_prompt(
+    host: Host, joe: Path, command: str, domains: dict[str, str], words: list[str]
+) -> None:
+    """What root types at the prompt comes to it, whatever the owner does: else a shell would have it."""
+    tried: list[int] = []
+
+    def attack(master: int, pid: int) -> None:
+        if (attacker := os.fork()) == 0:
+            try:
+                os.setresuid(UID, UID, UID)
+                for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGHUP):
+                    with suppress(PermissionError):
+                        os.kill(pid, number)
+                        os._exit(1)
+                os._exit(0)
+            finally:
+                os._exit(2)
+        tried.append(os.waitpid(attacker, 0)[1])
+        os.write(master, b"tanstaaf\n")
+
+    line = [command, *(word.format(home=joe) for word in words)]
+    code, _ = terminal(line, joe, [] if "verify" in words else [b"tanstaaf"], attack, domains, uid=0)
+    assert (code, tried) == (0, [0])
 
 
 def test_without_qmail(host: Host, joe: Path, command: str) -> None:

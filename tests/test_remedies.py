@@ -4,9 +4,8 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -99,29 +98,6 @@ def test_dovecot_and_a_home_with_a_tab(host: Host) -> None:
     assert (login.code, login.logged["reason"]) == (111, "dovecot-value")
     shown = str(home).replace("\t", "\\x09")
     assert login.log.endswith(f""" remedy="move the home '{shown}': Dovecot takes no TAB and no LF"\n""")
-
-
-@pytest.fixture
-def syslog() -> Iterator[socket.socket]:
-    """What comes to /dev/log, where nobody else listens."""
-    if os.geteuid() or os.path.exists("/dev/log"):
-        pytest.skip("needs root, and a machine without syslog")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    listener.bind("/dev/log")
-    listener.settimeout(5)
-    yield listener
-    listener.close()
-    os.unlink("/dev/log")
-
-
-@pytest.mark.xdist_group("syslog")
-def test_a_log_that_cannot_be_opened_is_named_in_syslog(host: Host, joe: Path, syslog: socket.socket) -> None:
-    """Where the log itself is what is broken, syslog has the line."""
-    path = host.base / "no" / "log"
-    assert host.login(RIGHT, environ={"CHECKAPOPPW_LOG": str(path)}).code == 111
-    line = syslog.recv(8192).decode()
-    assert " reason=log-unopenable " in line
-    assert line.rstrip("\n\0").endswith(f' remedy="log to a file that can be appended to: {path} is none"')
 
 
 HOSTILE = "$(touch RAN)q9;touch RAN&`touch RAN`'$(touch RAN)'"

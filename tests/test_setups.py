@@ -337,7 +337,7 @@ ROOTS: list[Setup] = [
      ("warning", "uid 61235", "make install", "where root alone may write"), again),
     ("log of root's", both(smtp(_SMTP.replace("tcpserver", "tcpserver -u {uid} -g {uid}"),
                                 {"CHECKAPOPPW_LOG": "/var/log/checkapoppw-none.log"})),
-     ("error", "/var/log/checkapoppw-none.log", "log-unopenable", "CHECKAPOPPW_LOG=fd:5"), smtp()),
+     ("warning", "/var/log/checkapoppw-none.log", "log-unopenable", "CHECKAPOPPW_LOG=fd:5"), smtp()),
     ("control of root's", both(smtp(_SMTP.replace("tcpserver", "tcpserver -u {uid} -g {uid}")),
                                chmod(0o600, "qmail", "control", "locals")),
      ("error", "control/locals", f"uid {UID}", "chmod a+r"), SH),

@@ -181,6 +181,18 @@ def test_more_reasons(mail_host: Host, tmp_path: Path) -> None:
     assert [address for address, _, _ in found(log, f'{FILTER}[also="|stale-challenge|foreign-challenge"]')] == [IPV4]
 
 
+@pytest.mark.parametrize(("note", "counted"), [
+    ("extra-fields", 1), ("log-stuck", 1), ("extra-fields,log-unopenable", 1), ("lookup", 0),
+    ("lookup,log-unwritable", 0),
+])
+def test_notes(tmp_path: Path, note: str, counted: int) -> None:
+    """A guess counts also where its line went to syslog because its own log was full; a look-up never does."""
+    need("fail2ban-regex")
+    log = tmp_path / "log"
+    log.write_text(f"Nov 24 12:00:00 host {FORGED_LINE.replace(' note=- ', f' note={note} ')}\n")
+    assert counts(log) == (0, counted, 1 - counted)
+
+
 def test_other_programs_lines(tmp_path: Path) -> None:
     """Another program that writes to the same log cannot speak in our name in the middle of its line."""
     need("fail2ban-regex")

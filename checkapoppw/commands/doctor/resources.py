@@ -119,7 +119,7 @@ def rights(service: Service, where: str, context: Context, account: users.Accoun
                           sentence("end the way to %s belonging to others than root, then let everybody read it", path))
         if report and "unwritable" in report:
             yield Finding(
-                ERROR, f"{where}: uid {account.uid} cannot append to {shown(log)}: every login is deferred "
+                WARNING, f"{where}: uid {account.uid} cannot append to {shown(log)}: every line goes to syslog instead "
                 "(log-unopenable)",
                 f"set CHECKAPOPPW_LOG=fd:5, or to a file that uid {account.uid} may append to",
             )
@@ -128,18 +128,23 @@ def rights(service: Service, where: str, context: Context, account: users.Accoun
 def _readable(root: bytes, report: Report) -> None:
     names = [*(b"control/" + name for name in control.LISTS + control.LINES), b"users/cdb"]
     paths = [os.fsdecode(os.path.join(root, name)) for name in names]
-    report["refused"] = [path for path in paths if os.access(os.path.dirname(path), os.F_OK)
-                         and (os.path.lexists(path) or not os.access(os.path.dirname(path), os.X_OK))
-                         and not os.access(path, os.R_OK)]
+    report["refused"] = [path for path in paths if _may(os.path.dirname(path), os.F_OK)
+                         and (os.path.lexists(path) or not _may(os.path.dirname(path), os.X_OK))
+                         and not _may(path, os.R_OK)]
+
+
+def _may(path: str, mode: int) -> bool:
+    # By the effective ids: the real uid of a child that looks as an account is nobody's.
+    return os.access(path, mode, effective_ids=True)
 
 
 def _appendable(log: bytes, report: Report) -> None:
     # As log.Log opens it, but for making it.
     path = os.fsdecode(log)
     if os.path.lexists(path):
-        good = os.access(path, os.W_OK) and not os.path.islink(path) and not os.path.isdir(path)
+        good = _may(path, os.W_OK) and not os.path.islink(path) and not os.path.isdir(path)
     else:
-        good = os.access(os.path.dirname(path), os.W_OK | os.X_OK)
+        good = _may(os.path.dirname(path), os.W_OK | os.X_OK)
     if not good:
         report["unwritable"] = True
 

@@ -160,10 +160,8 @@ class OwnersDirectory(files.Directory):
         Root would otherwise act on names that the owner can trade for links between two calls.
         """
         if os.geteuid() == 0 and self.owner != 0:
-            gid = self._owners_group()
-            os.setgroups([gid])
-            os.setresgid(gid, gid, gid)
-            os.setresuid(self.owner, self.owner, self.owner)
+            # As a login does: the owner must not be able to end us at the prompt, so that a shell gets what root types.
+            process.become(users.Account(b"", self.owner, self._owners_group(), self.path, b"", b""))
         if os.geteuid() != self.owner:
             raise Refusal(f"{shown(self.path)} belongs to {user_name(self.owner) or f'uid {self.owner}'}, not to you")
         if self._mode & stat.S_IWOTH:
