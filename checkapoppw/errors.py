@@ -13,6 +13,7 @@ class LoginError(Exception):
     reason: one of reasons.REASONS
     remedy: what an administrator or the user can do about it, in our own words, with `%s` where a name belongs
     names: what belongs there; they come from outside, and whoever shows the remedy escapes them
+    guessed: whether the response was compared with a password, which it was not
     """
 
     code = 111
@@ -23,6 +24,7 @@ class LoginError(Exception):
         self.reason = reason
         self.remedy = remedy
         self.names = names
+        self.guessed = False
 
 
 class Refused(LoginError):

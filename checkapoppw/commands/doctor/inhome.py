@@ -21,8 +21,6 @@ from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
 _MOST = 50
 _COPY = re.compile(rb"~$|\.(bak|old|orig|save|sw[a-p]|dpkg-[a-z]+|rpm[a-z]+)$|^(\.\.|\.?#)")
 _OURS = re.compile(rb"(\.|#|\.#)?\.apop")
-_HASH = re.compile(rb"\$(1|2[abxy]|5|6|7|y|gy|argon2id?|scrypt)\$")
-_MARK = b"\xef\xbb\xbf"
 
 
 class Home:
@@ -186,17 +184,7 @@ def _unusable(there: files.Directory, home: Home, name: bytes, error: LoginError
 
 def _suspicious(path: bytes, line: bytes, anew: str) -> Iterator[Finding]:
     # A bare first line is the password, whatever was meant.
-    if apopfile.scheme_of(line):
-        return
-    if _HASH.match(line):
-        yield Finding(
-            WARNING, f"{shown(path)} holds what looks like a hash without its {{SCHEME}}: it is taken for the password "
-            "itself", anew,
-        )
-    elif line.startswith(_MARK):
-        yield Finding(WARNING, f"the password in {shown(path)} begins with a byte order mark, as editors of Windows "
-                      "write it", anew)
-    elif line != line.strip(b" "):
+    if not apopfile.scheme_of(line) and line != line.strip(b" "):
         yield Finding(WARNING, f"the password in {shown(path)} begins or ends with a blank", anew)
 
 
