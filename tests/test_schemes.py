@@ -3,12 +3,13 @@
 import hashlib
 import os
 import resource
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from checkapoppw import apopfile, schemes
+from checkapoppw import apopfile, schemes, settings
 from checkapoppw.commands.passwords import newhash
 from checkapoppw.errors import Deferred
 
@@ -161,6 +162,18 @@ def test_what_other_tools_write(host: Host, joe: Path, line: bytes) -> None:
     host.put(joe / ".apop", line + b"\n")
     assert host.login(RIGHT).logged["mechanism"] == "plain"
     assert host.login(WRONG).logged["reason"] == "wrong-password"
+
+
+def test_the_time_of_a_refusal(host: Host, joe: Path) -> None:
+    """By default an unknown user and the dearest hash that doveadm writes are refused at the same multiple."""
+    argon2 = next(value for name, value, _ in LINES if name == b"ARGON2ID" and b"m=65536,t=3" in value)
+    host.put(joe / ".apop", b"{ARGON2ID}" + argon2 + b"\n")
+    multiples = []
+    for data in (b"jo" + WRONG, WRONG):
+        start = time.monotonic()
+        assert host.login(data, environ={"CHECKAPOPPW_FAIL_DELAY": ""}).code in (1, 111)
+        multiples.append((time.monotonic() - start) // settings.Settings().fail_delay)
+    assert multiples == [1, 1]
 
 
 def test_a_guess_beside_a_line_that_nobody_can_verify(host: Host, joe: Path) -> None:
