@@ -14,6 +14,7 @@ class LoginError(Exception):
     remedy: what an administrator or the user can do about it, in our own words, with `%s` where a name belongs; with a
         name in it, never a command (doc/callers.md, C65 and C66)
     names: what belongs there; they come from outside, and whoever shows the remedy escapes and quotes them
+    guessed: whether the response was compared with a password, which it was not
     """
 
     code = 111
@@ -24,6 +25,7 @@ class LoginError(Exception):
         self.reason = reason
         self.remedy = remedy
         self.names = names
+        self.guessed = False
 
 
 class Refused(LoginError):

@@ -1,16 +1,15 @@
 """Whether a response proves the password: PLAIN, APOP and CRAM-MD5.  Pure: bytes in, a verdict out.
 
-Passwords in clear text are verified here, those in any other scheme by schemes.py, which is loaded only for such.
+Passwords in clear text are verified here, those in any other scheme, and those that have several forms, by schemes.py,
+which is loaded only for such.
 
 The procedure, and what each step keeps out, is that of doc/callers.md, C11 to C31: a digest counts only for a challenge
 that is fresh and our caller's own, a stored value is compared as text only where the file says that it is one, and
 every comparison takes the same time whatever it finds.
 """
 
-from _operator import _compare_digest as same  # what hmac.compare_digest is
-
 from . import request as fd3
-from .digests import DIGESTS
+from .digests import DIGESTS, matches
 from .errors import Deferred, Refused
 
 TYPE_CHECKING = False
@@ -90,30 +89,26 @@ def verify(request: "Request", credentials: "list[Credential]", context: Context
     if not tries:
         raise refusal(why)
     those = usable(credentials, context)
-    opened = [
-        (name, one) for one in those if one.secret is not None for name in tries if matches(name, request, one.secret)
-    ]
+    challenge = request.challenge or b""
+    opened = [(name, one) for one in those if one.secret is not None for name in tries
+              if matches(name, request.response, challenge, one.secret)]
+    guessed = any(one.secret is not None for one in those)
     trouble: LoginError | None = None
-    if any(one.secret is None for one in those):
+    if not all(one.has_one_form(request.response) for one in those):
         try:
             # As the account, which may not be able to read it, and need not find memory for it
             from . import schemes
         except Exception:
             trouble = Deferred("scheme-unavailable", "make all of lib/checkapoppw readable to all, or raise softlimit")
         else:
-            more, trouble = schemes.tried(request, those, tries, why)
+            more, trouble, verified = schemes.tried(request, those, tries, why)
+            guessed = guessed or verified
             opened = sorted(opened + more, key=lambda pair: those.index(pair[1]))
     if opened:
         return opened[0]
-    raise trouble or refusal(why or request.note or "wrong-password")
-
-
-def matches(mechanism: str, request: "Request", secret: bytes) -> bool:
-    """Whether the response is the one that this password gives."""
-    if mechanism == "plain":
-        return same(request.response, secret)
-    digest, _, _ = DIGESTS[mechanism]
-    return same(request.response, digest(request.challenge or b"", secret))
+    failure = trouble or refusal(why or request.note or "wrong-password")
+    failure.guessed = guessed
+    raise failure
 
 
 def usable(credentials: "list[Credential]", context: Context) -> "list[Credential]":

@@ -14,7 +14,7 @@ maildir     its maildir, or None
 import posix
 
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
-from .errors import LoginError, Misused
+from .errors import Deferred, LoginError, Misused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,5 +115,11 @@ def prove(
     asked: request.Request, credentials: list[apopfile.Credential], context: mechanisms.Context, entry: "Entry"
 ) -> None:
     """Let the response prove the password.  Raises what mechanisms.verify() raises."""
-    mechanism, credential = mechanisms.verify(asked, credentials, context)
+    try:
+        mechanism, credential = mechanisms.verify(asked, credentials, context)
+    except Deferred as error:
+        # Else whoever has a line that cannot be verified would make guessing the others free (doc/callers.md, C74).
+        if error.guessed:
+            entry["note"] = "failed-guess"
+        raise
     entry.update(mechanism=mechanism, credential=credential.label)

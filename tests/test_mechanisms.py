@@ -1,5 +1,6 @@
 """mechanisms: PLAIN, APOP and CRAM-MD5, and what a digest must fulfil to count."""
 
+import hashlib
 import hmac
 import json
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkapoppw import apopfile, hints, mechanisms, request
+from checkapoppw.commands.passwords import newhash
 from checkapoppw.digests import MECHANISMS
 from checkapoppw.errors import LoginError, Refused
 
@@ -117,13 +119,13 @@ def test_plaintext_that_is_not_permitted() -> None:
     (b"wrong\n{PLAIN}right\tlabel=phone\n", "plain"),
     (b"wrong\n{PLAIN}other\n", "wrong-password"),
     (b"\n{PLAIN}right\n", "plain"),
-    (b"{SHA}right\n", "unknown-scheme"),
-    (b"{SHA}{PLAIN}right\n", "unknown-scheme"),
-    (b"{SHA}x\n{PLAIN}right\n", "plain"),
-    (b"right\n{SHA}x\n", "plain"),
+    (b"{MD5}right\n", "unknown-scheme"),
+    (b"{MD5}{PLAIN}right\n", "unknown-scheme"),
+    (b"{MD5}x\n{PLAIN}right\n", "plain"),
+    (b"right\n{MD5}x\n", "plain"),
     (b"{PLAIN}right\texpires=2026-11-23\n", "plain"),
     (b"{PLAIN}right\texpires=2026-11-22\n", "expired"),
-    (b"{SHA}x\texpires=2020-01-01\n{PLAIN}other\n", "wrong-password"),
+    (b"{MD5}x\texpires=2020-01-01\n{PLAIN}other\n", "wrong-password"),
     (b"{PLAIN}right\tfor=smtp,pop3\n", "plain"),
     (b"{PLAIN}right\tfor=imap\n", "other-service"),
     (b"{PLAIN}right\tfor=\n", "other-service"),
@@ -171,7 +173,7 @@ def test_for_is_not_met_by_an_unknown_service() -> None:
 
 def test_scheme_is_never_text() -> None:
     """The line itself is no password where it begins with a scheme."""
-    assert verdict(b"joe\0{SHA}x\0", b"{SHA}x", context()) == "unknown-scheme"
+    assert verdict(b"joe\0{MD5}x\0", b"{MD5}x", context()) == "unknown-scheme"
     assert verdict(b"joe\0{PLAIN}right\0", b"{PLAIN}right", context()) == "wrong-password"
 
 
@@ -186,3 +188,99 @@ def test_only_the_password_opens(secret: bytes, answer: bytes) -> None:
         else:
             with pytest.raises(Refused, match="wrong-password"):
                 mechanisms.verify(asked, [credential], context())
+
+
+@pytest.mark.parametrize(("content", "reason", "guessed"), [
+    (b"right\n{MD5}x\n", "unknown-scheme", True),
+    (b"{MD5}x\n{PLAIN}right\n", "unknown-scheme", True),
+    (b"{BLF-CRYPT}x\n" + schemes.of(b"PBKDF2") + b"\n", "file-malformed", True),
+    (b"{BLF-CRYPT}$2y$31$%s\n" % (b"a" * 53) + schemes.of(b"CRAM-MD5") + b"\n", "scheme-cost", True),
+    (b"right\nbare\n", "file-malformed", False),
+    (b"{MD5}x\n", "unknown-scheme", False),
+    (b"\n{MD5}x\n{PLAIN}right\texpires=2020-01-01\n", "unknown-scheme", False),
+    (b"\n{MD5}x\n{PLAIN}right\tfor=imap\n", "unknown-scheme", False),
+])
+def test_guesses(content: bytes, reason: str, guessed: bool) -> None:
+    """A deferral tells whether what could be verified was guessed at; where nothing could, there is no guess."""
+    asked = request.parse_fields(b"joe\0wrong\0")
+    with pytest.raises(LoginError, match=reason) as raised:
+        mechanisms.verify(asked, apopfile.parse_credentials(content), context(service=b"smtp"))
+    assert raised.value.guessed == guessed
+
+
+def answers(data: bytes, challenge: bytes = b"<%d.%d@h>" % (PARENT, NOW)) -> list[bytes]:
+    """What a caller writes for a client that was given this password: by PLAIN, CRAM-MD5 and APOP."""
+    apop = hashlib.md5(challenge + data).hexdigest().encode()
+    digests = (digest(challenge, data), apop)
+    return [b"joe\0" + data + b"\0\0", *(b"joe\0%s\0%s\0" % (one, challenge) for one in digests)]
+
+
+NFC, NFD = "ma\u00f1ana".encode(), "man\u0303ana".encode()
+
+
+@pytest.mark.parametrize(("kept", "sent", "same"), [
+    (NFC, NFD, True), (NFD, NFC, True), (NFC, NFC, True), (b"ma\xf1ana", b"ma\xf1ana", True),
+    (NFC, b"ma\xf1ana", False), (NFC, b"manana", False), (NFC, NFC.upper(), False),
+])
+def test_composed_and_decomposed(kept: bytes, sent: bytes, same: bool) -> None:
+    """A password of characters that have two spellings matches in either, by PLAIN, CRAM-MD5 and APOP."""
+    found = [verdict(data, kept + b"\n", context()) for data in answers(sent)]
+    assert found == (["plain", "cram-md5", "apop"] if same else ["wrong-password"] * 3)
+
+
+def test_blanks_that_are_no_spaces() -> None:
+    """A blank of another width is a space (RFC 8265 section 4.2.2), also where the file holds ASCII only."""
+    assert verdict("joe\0a\u00a0b\0".encode(), b"a b\n", context()) == "plain"
+    assert verdict("joe\0a\u00a0b\0".encode(), b"a  b\n", context()) == "wrong-password"
+    assert verdict(b"joe\0a b\0", "a\u3000b\n".encode(), context()) == "plain"
+
+
+GENERATED = b"abcd-2345-efgh-6789-jkmn"
+
+
+@pytest.mark.parametrize("typed", [
+    "abcd-2345-efgh-6789-jkmn", "abcd2345efgh6789jkmn", "abcd 2345 efgh 6789 jkmn", "Abcd-2345-efgh-6789-jkmn",
+    "Abcd2345efgh6789jkmn", "Abcd 2345 efgh 6789 jkmn", "ABCD-2345-EFGH-6789-JKMN",
+    "Abcd\u20132345\u2013efgh\u20136789\u2013jkmn ",
+    "abcd\u00a02345\u00a0efgh\u00a06789\u00a0jkmn", "abcd  2345  efgh  6789  jkmn", "abcd-2345-efgh-6789-jkmn ",
+    "abcd\u22122345\u2212efgh\u22126789\u2212jkmn", "abcd\u20112345\u2011efgh\u20116789\u2011jkmn",
+])
+def test_generated_passwords(typed: str) -> None:
+    """Of a password that says that it was generated only the letters count, by PLAIN, CRAM-MD5 and APOP; of any other
+    one every byte does.
+    """
+    content = b"{PLAIN}" + GENERATED
+    for name, data in zip(("plain", "cram-md5", "apop"), answers(typed.encode()), strict=True):
+        assert verdict(data, content + b"\tkind=generated", context()) == name
+        if typed.encode() != GENERATED:
+            assert verdict(data, content, context()) == "wrong-password"
+            assert verdict(data, content + b"\tkind=other", context()) == "wrong-password"
+
+
+@pytest.mark.parametrize("typed", [
+    b"-", b" ", b" - ", b"abcd-2345-efgh-6789-jkm", b"abcd-2345-efgh-6789-jkmnn", b"abcd_2345_efgh_6789_jkmn",
+])
+def test_what_no_generated_password_is(typed: bytes) -> None:
+    """Fewer letters, others, or none at all open nothing, even where nothing is left of what is stored."""
+    for kept in (GENERATED, b"-", b" - "):
+        found = verdict(answers(typed)[0], b"{PLAIN}" + kept + b"\tkind=generated", context())
+        assert found == ("plain" if typed == kept else "wrong-password")
+
+
+@pytest.mark.parametrize("typed", [
+    b"abcd-2345-efgh-6789-jkmn", b"abcd2345efgh6789jkmn", b"abcd 2345 efgh 6789 jkmn", b"Abcd-2345-efgh-6789-jkmn",
+    b"Abcd2345efgh6789jkmn", b"Abcd 2345 efgh 6789 jkmn",
+])
+def test_generated_digests(typed: bytes) -> None:
+    """What is stored of a generated password for CRAM-MD5 answers for the likeliest ways of typing it."""
+    data = answers(typed)[1]
+    assert verdict(data, newhash.generated("cram-md5", GENERATED), context(("cram-md5",))) == "cram-md5"
+    another = newhash.generated("cram-md5", b"x" + GENERATED[1:])
+    assert verdict(data, another, context(("cram-md5",))) == "wrong-password"
+
+
+def test_states_that_are_none() -> None:
+    """A further value of {CRAM-MD5} that is malformed is passed over."""
+    line = newhash.stored("cram-md5", b"tanstaaf") + b"\tforms=x,," + b"g" * 64
+    assert verdict(answers(b"tanstaaf")[1], line, context(("cram-md5",))) == "cram-md5"
+    assert verdict(answers(b"other")[1], line, context(("cram-md5",))) == "wrong-password"

@@ -39,12 +39,15 @@ def test_add(host: Host, joe: Path, command: str) -> None:
     password = done.stdout.removesuffix(b"\n")
     assert MADE.fullmatch(password)
     stored = rb"\{CRAM-MD5\}[0-9a-f]{64}\tlabel=phone\tcreated=" + str(tasks.today()).encode()
+    stored += rb"\tkind=generated\tforms=[0-9a-f]{64}(,[0-9a-f]{64})+"
     main, line, rest = lines(joe)
     assert (main, bool(re.fullmatch(stored, line)), rest) == (b"tanstaaf", True, b"")
     login = host.login(b"joe\0" + password + b"\0")
     assert (login.code, login.logged["credential"]) == (0, "phone")
     challenge = b"<%d.%d@mail.example.org>" % (os.getpid(), time.time())
-    assert host.login(b"joe\0" + cram(password, challenge) + b"\0" + challenge + b"\0").code == 0
+    for typed in (password, password.replace(b"-", b""), password.replace(b"-", b" ").capitalize()):
+        assert host.login(b"joe\0" + typed + b"\0").code == 0
+        assert host.login(b"joe\0" + cram(typed, challenge) + b"\0" + challenge + b"\0").code == 0
     assert host.login(b"joe\0tanstaaf\0").code == 0
 
 
@@ -56,7 +59,7 @@ def test_add_on_a_terminal(host: Host, joe: Path, command: str) -> None:
                  b"It works with PLAIN, LOGIN and CRAM-MD5, for smtp,pop3 only.\r\n"):
         assert said in output
     assert MADE.search(output)
-    assert lines(joe)[1].endswith(b"\tfor=smtp,pop3")
+    assert b"\tfor=smtp,pop3\tkind=" in lines(joe)[1]
     assert b"\x1b" not in terminal([command, "add", "other"], joe, [], environ={"NO_COLOR": "1"})[1]
 
 
@@ -93,7 +96,7 @@ def test_all_that_a_password_can_have(host: Host, joe: Path, command: str) -> No
     options = ["--expires", "90d", "--for", "pop3,smtp", "--mechanisms", "plain,apop"]
     done = piped(command, joe, "add", "my = phone", *options)
     today = tasks.today()
-    assert lines(joe)[1] == b"{PLAIN}%s\tlabel=my = phone\tcreated=%s\texpires=%s\tfor=smtp,pop3" % (
+    assert lines(joe)[1] == b"{PLAIN}%s\tlabel=my = phone\tcreated=%s\texpires=%s\tfor=smtp,pop3\tkind=generated" % (
         done.stdout.removesuffix(b"\n"), str(today).encode(), str(today + timedelta(90)).encode())
 
 
@@ -286,7 +289,10 @@ def test_generate(host: Host, joe: Path, command: str) -> None:
     host.put(joe / ".apop", b"old\n{PLAIN}app\n")
     done = piped(command, joe, "--generate")
     assert (done.returncode, bool(MADE.fullmatch(done.stdout.removesuffix(b"\n"))), done.stderr) == (0, True, b"")
-    assert lines(joe) == [done.stdout.removesuffix(b"\n"), b"{PLAIN}app", b""]
+    password = done.stdout.removesuffix(b"\n")
+    assert lines(joe) == [b"{PLAIN}" + password + b"\tkind=generated", b"{PLAIN}app", b""]
+    for typed in (password, password.replace(b"-", b""), password.replace(b"-", b" ").capitalize()):
+        assert host.login(b"joe\0" + typed + b"\0").code == 0
     assert piped(command, joe, "--generate", "--stdin").returncode == 2
 
 

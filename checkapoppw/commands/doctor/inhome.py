@@ -25,8 +25,6 @@ from .findings import ERROR, NOTE, WARNING, Finding, is_roots_way, meaning, of_l
 _MOST = 50
 _COPY = re.compile(rb"~$|\.(bak|old|orig|save|sw[a-p]|dpkg-[a-z]+|rpm[a-z]+)$|^(\.\.|\.?#)")
 _OURS = re.compile(rb"(\.|#|\.#)?\.apop")
-_HASH = re.compile(rb"\$(1|2[abxy]|5|6|7|y|gy|argon2id?|scrypt)\$")
-_MARK = b"\xef\xbb\xbf"
 _OF_HOMES = {"home-writable": "chmod o-w", "home-sticky": "chmod -t"}
 
 
@@ -237,17 +235,7 @@ def _removing(home: Home, name: bytes) -> str:
 
 def _suspicious(path: bytes, line: bytes, anew: str) -> Iterator[Finding]:
     # A bare first line is the password, whatever was meant.
-    if apopfile.scheme_of(line):
-        return
-    if _HASH.match(line):
-        yield Finding(
-            WARNING, f"{shown(path)} holds what looks like a hash without its {{SCHEME}}: it is taken for the password "
-            "itself", anew,
-        )
-    elif line.startswith(_MARK):
-        yield Finding(WARNING, f"the password in {shown(path)} begins with a byte order mark, as editors of Windows "
-                      "write it", anew)
-    elif line != line.strip(b" "):
+    if not apopfile.scheme_of(line) and line != line.strip(b" "):
         yield Finding(WARNING, f"the password in {shown(path)} begins or ends with a blank", anew)
 
 

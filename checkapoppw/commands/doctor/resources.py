@@ -16,7 +16,7 @@ from .shellwords import UNKNOWN, said
 
 _ENOUGH = "16000000"
 # Megabytes of softlimit -a that verifying a hash takes at least (README.auth-ext, section 7)
-_MEMORY_OF_SCHEMES = {"SHA512-CRYPT": 28, "SHA256-CRYPT": 28, "BLF-CRYPT": 32, "ARGON2ID": 40}
+_MEMORY_OF_SCHEMES = {"SHA512-CRYPT": 16, "SHA256-CRYPT": 16, "BLF-CRYPT": 16, "CRYPT": 16, "ARGON2ID": 34}
 _MARGIN = 500_000  # bytes: a login takes a little more than the start does
 SYSLOG = "/dev/log"
 

@@ -52,6 +52,8 @@ def change(place: Place, scheme: str, least: int, from_stdin: bool) -> None:
     _explain(newhash.mechanisms(scheme))
     for sentence in advice:
         terminal.hint(f"Advice: {sentence}")
+    for sentence in newhash.spellings(password):
+        terminal.say(f"Warning: {sentence}", error=True)
     _warn(place)
 
 
@@ -59,7 +61,7 @@ def change_to_generated(place: Place, scheme: str) -> None:
     """Make a password, print it, and make it the main one."""
     terminal.hint(f"Password file: {shown(place.path)}")
     password = generate.password()
-    line = _stored(scheme, password.encode())
+    line = _generated(scheme, password)
     _show_and_store(place, lambda present: apoplines.set_first(present, line), line, password, unshare=True)
     terminal.hint("Password set.")
     _explain(newhash.mechanisms(scheme))
@@ -74,9 +76,9 @@ def add(place: Place, label: bytes, scheme: str, expires: date | None, only: lis
     _own(place)
     terminal.hint(f"Password file: {shown(place.path)}")
     password = generate.password()
-    line = apoplines.described(_stored(scheme, password.encode()), label, today(), expires, only)
+    line = apoplines.described(_generated(scheme, password), label, today(), expires, only)
     _show_and_store(place, lambda present: apoplines.add(present, line, label), line, password)
-    terminal.hint(f"Password for {shown(label)} added; it is not shown again. The hyphens are part of it.")
+    terminal.hint(f"Password for {shown(label)} added; it is not shown again. Only its letters count.")
     _explain(newhash.mechanisms(scheme), ",".join(only))
     _warn(place)
 
@@ -86,6 +88,13 @@ def _stored(scheme: str, password: bytes) -> bytes:
         return newhash.stored(scheme, password)
     except ValueError as error:
         raise Refusal(f"{scheme} cannot store this password: {error}") from None
+    except newhash.UnavailableError as error:
+        raise Trouble(str(error)) from None
+
+
+def _generated(scheme: str, password: str) -> bytes:
+    try:
+        return newhash.generated(scheme, password.encode())
     except newhash.UnavailableError as error:
         raise Trouble(str(error)) from None
 
