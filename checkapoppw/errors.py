@@ -13,10 +13,12 @@ class LoginError(Exception):
     reason: one of reasons.REASONS
     remedy: what an administrator or the user can do about it, in our own words, with `%s` where a name belongs
     names: what belongs there; they come from outside, and whoever shows the remedy escapes them
+    credential: the label of the password that was right and does not count, if it has one
     """
 
     code = 111
     result = "deferred"
+    credential = b""
 
     def __init__(self, reason: str, remedy: str = "", *names: bytes) -> None:
         super().__init__(reason)

@@ -38,19 +38,30 @@ def serves(scheme: bytes) -> tuple[str, ...]:
 
 
 def tried(
-    request: "Request", credentials: "list[Credential]", tries: list[str], why: str
+    request: "Request", counting: "list[Credential]", barred: "list[Credential]", tries: list[str], why: str
 ) -> "tuple[list[tuple[str, Credential]], LoginError | None]":
     """The mechanisms by which the response opens credentials that are not in clear text, each with its credential;
     and what is wrong if none opens.
 
-    credentials: all that count, those in clear text too
+    counting: all that count, those in clear text too; barred: the others, whose troubles are nobody's
     tries: the mechanisms that the response may be tried as; why: for which reason another one is ruled out, or empty
     """
+    opened, troubles, spent = _each(request, counting, tries, 0.0)
+    more, _, _ = _each(request, barred, tries, spent)
+    if troubles:
+        return opened + more, troubles[0]
+    # Nothing failed to be verified.  That nobody serves a mechanism is told before a wrong password is.
+    idle = [] if why else [name for name in tries if not any(name in serves(one.scheme) for one in counting)]
+    return opened + more, unserved(idle[0], counting) if idle and counting else None
+
+
+def _each(
+    request: "Request", credentials: "list[Credential]", tries: list[str], spent: float
+) -> "tuple[list[tuple[str, Credential]], list[LoginError], float]":
     # One after the other, each against all of its mechanisms.  The cost of all is summed up before each is verified, so
     # that it stays below LIMIT, and one that cannot be verified does not keep the next one from opening.
     opened: list[tuple[str, Credential]] = []
     troubles: list[LoginError] = []
-    spent = 0.0
     for one in credentials:
         if not _concerns(one, tries):
             continue
@@ -61,11 +72,7 @@ def tried(
             opened += [(name, one) for name in found]
         except Deferred as error:
             troubles.append(error)
-    if troubles:
-        return opened, troubles[0]
-    # Nothing failed to be verified.  That nobody serves a mechanism is told before a wrong password is.
-    idle = [] if why else [name for name in tries if not any(name in serves(one.scheme) for one in credentials)]
-    return opened, unserved(idle[0], credentials) if idle else None
+    return opened, troubles, spent
 
 
 def _concerns(one: "Credential", tries: list[str]) -> bool:

@@ -12,7 +12,7 @@ maildir     its maildir, or None
 """
 
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
-from .errors import Misused
+from .errors import LoginError, Misused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,14 +90,19 @@ def context(environ: dict[bytes, bytes], settings: "Settings", now: float, paren
 
     now: seconds since 1970; parent: the process that a challenge must name, if the settings ask for that
     """
-    permitted = hints.narrowed(settings.mechanisms, environ)
+    ruled_out = hints.ruled_out(settings.mechanisms, environ)
+    permitted = tuple(name for name in settings.mechanisms if name not in ruled_out)
     named = parent if settings.strict_pid else None
-    return mechanisms.Context(permitted, hints.service(environ), now, settings.max_age, named)
+    return mechanisms.Context(permitted, hints.service(environ), now, settings.max_age, named, ruled_out)
 
 
 def prove(
     asked: request.Request, credentials: list[apopfile.Credential], context: mechanisms.Context, entry: "Entry"
 ) -> None:
     """Let the response prove the password.  Raises what mechanisms.verify() raises."""
-    mechanism, credential = mechanisms.verify(asked, credentials, context)
+    try:
+        mechanism, credential = mechanisms.verify(asked, credentials, context)
+    except LoginError as error:
+        entry["credential"] = error.credential
+        raise
     entry.update(mechanism=mechanism, credential=credential.label)

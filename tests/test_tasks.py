@@ -45,6 +45,18 @@ def test_add(host: Host, joe: Path, command: str) -> None:
     assert host.login(b"joe\0tanstaaf\0").code == 0
 
 
+def test_what_is_for_another_service(host: Host, joe: Path, command: str) -> None:
+    """A telephone that sends mail with its password for IMAP is told by its label, and is not counted as a guess."""
+    password = piped(command, joe, "add", "phone", "--for", "imap").stdout.removesuffix(b"\n")
+    login = host.login(b"joe\0" + password + b"\0", environ={"SERVICE": "imap"})
+    assert (login.code, login.logged["credential"]) == (0, "phone")
+    login = host.login(b"joe\0" + password + b"\0", environ={"SERVICE": "smtp"})
+    found = login.logged
+    assert (login.code, found["reason"], found["credential"], found["mechanism"]) == (1, "other-service", "phone", "-")
+    login = host.login(b"joe\0guess\0", environ={"SERVICE": "smtp"})
+    assert (login.logged["reason"], login.logged["credential"]) == ("wrong-password", "-")
+
+
 def test_add_on_a_terminal(host: Host, joe: Path, command: str) -> None:
     """On a terminal it says where, with what it works, and that the password is not shown again; in bold by default."""
     code, output = terminal([command, "add", "phone", "--for", "smtp,pop3"], joe, [])

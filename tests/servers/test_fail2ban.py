@@ -47,6 +47,8 @@ LOGINS: list[tuple[bytes, str, bool]] = [
     (RIGHT, VICTIM, False),
     (b"closed\0guess\0\0", VICTIM, False),
     (b"open\0tanstaaf\0\0", VICTIM, False),
+    (b"phone\0tanstaaf\0\0", VICTIM, False),
+    (b"phone\0guess\0\0", IPV4, True),
     (b"joe", VICTIM, False),
     (b"joe\0" + cram(challenge(1)) + b"\0" + challenge(1) + b"\0", VICTIM, False),
 ]
@@ -61,14 +63,17 @@ FORGERIES = [name.encode() for name in (
 
 @pytest.fixture
 def mail_host(host: Host, joe: Path) -> Host:
-    """A host with an account alias, one that is closed, and one whose file is open to others."""
+    """A host with an account alias, one that is closed, one whose file is open to others, and one with a password for
+    another service.
+    """
     host.control("me", b"primary.example\n")
     uid = joe.stat().st_uid
     host.account("closed", uid, b"")
     (host.account("open", uid, b"tanstaaf") / ".apop").chmod(0o644)
+    host.account("phone", uid, b"main\n{PLAIN}tanstaaf\tlabel=phone\tfor=imap")
     alias = host.account("alias", uid)
     lines = [b"%s:%s:%d:%d:%s:::" % (b"=" + name, name, uid, uid, bytes(host.homes[name.decode()]))
-             for name in (b"joe", b"closed", b"open")]
+             for name in (b"joe", b"closed", b"open", b"phone")]
     host.assign(*lines, b"+:alias:%d:%d:%s:-::" % (uid, uid, bytes(alias)))
     return host
 
