@@ -120,6 +120,35 @@ def test_what_a_password_cannot_have(
     assert lines(joe) == [b"tanstaaf", b""]
 
 
+def test_lists_that_are_given_twice(host: Host, joe: Path, command: str) -> None:
+    """Services and mechanisms that are named one by one count together."""
+    options = ["--for", "imap", "--for", "smtp,pop3", "--mechanisms", "plain", "--mechanisms", "apop"]
+    assert piped(command, joe, "add", "phone", *options).returncode == 0
+    line = lines(joe)[1]
+    assert (line.startswith(b"{PLAIN}"), line.endswith(b"\tfor=smtp,pop3,imap")) == (True, True)
+
+
+def test_what_works_under_dovecot(host: Host, joe: Path, command: str) -> None:
+    """Dovecot asks for one password only, so that the others do not work with challenges: add and list say so."""
+    said = b"Under Dovecot an application password works with PLAIN and LOGIN only.\r\n"
+    assert said not in terminal([command, "list"], joe, [])[1]
+    assert said in terminal([command, "add", "phone"], joe, [])[1]
+    assert said in terminal([command, "list"], joe, [])[1]
+    assert said not in terminal([command, "list", "--json"], joe, [])[1]
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["verify", "--stdin"], ["--generate"], ["add", "x"]])
+@pytest.mark.parametrize("output", [">/dev/full", ">&-"])
+def test_answers_that_get_lost(host: Host, joe: Path, command: str, words: list[str], output: str) -> None:
+    """What was asked for and cannot be printed is trouble, and never an empty answer."""
+    done = subprocess.run(
+        ["sh", "-c", f'cd "$1"; shift; exec "$0" "$@" -d . {output}', command, str(joe), *words],
+        input=b"tanstaaf\n", stderr=subprocess.PIPE, check=False,
+    )
+    assert (done.returncode, b"apoppasswd: the " in done.stderr) == (111, True)
+    assert lines(joe) == [b"tanstaaf", b""]
+
+
 def test_a_label_that_is_taken(host: Host, joe: Path, command: str) -> None:
     """The same label again is refused, and no password is shown."""
     assert piped(command, joe, "add", "phone").returncode == 0
