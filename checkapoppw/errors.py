@@ -14,10 +14,12 @@ class LoginError(Exception):
     remedy: what an administrator or the user can do about it, in our own words, with `%s` where a name belongs
     names: what belongs there; they come from outside, and whoever shows the remedy escapes them
     guessed: whether the response was compared with a password, which it was not
+    credential: the label of the password that was right and does not count, if it has one
     """
 
     code = 111
     result = "deferred"
+    credential = b""
 
     def __init__(self, reason: str, remedy: str = "", *names: bytes) -> None:
         super().__init__(reason)
