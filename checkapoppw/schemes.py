@@ -39,6 +39,7 @@ _RENAMED = (b"CLEAR", b"HMAC-MD5", b"MD5-CRYPT", b"DES-CRYPT")  # those whose va
 # Microseconds for all checks of one login together, so that twice that, which it takes on a machine with busy cores,
 # and Python's start are over within the default fail delay (doc/callers.md, C73).
 LIMIT = 750_000
+_TYPED = 500  # microseconds for the digests over all ways of typing a generated password
 
 
 def serves(scheme: bytes) -> tuple[str, ...]:
@@ -137,9 +138,11 @@ def cost_with(one: "Credential", spent: float, length: int = 0) -> float:
     length: bytes of the password that is to be verified, if one is
     Raises Deferred: unknown-scheme, file-malformed, scheme-cost, scheme-unavailable; Refused (too-long).
     """
-    if one.secret is not None:
-        return spent
     name = one.label or one.scheme
+    if one.secret is not None:
+        if one.generated and spent + _TYPED > LIMIT:
+            raise Deferred("scheme-cost", "revoke some passwords: verifying %s too takes too long", name)
+        return spent + _TYPED if one.generated else spent
     if not serves(one.scheme):
         raise _unknown(one.scheme)
     module = _module(one)

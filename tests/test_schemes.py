@@ -194,6 +194,13 @@ def test_a_password_too_long_for_its_hash(host: Host, joe: Path) -> None:
     assert (login.code, login.logged["reason"]) == (1, "too-long")
 
 
+def test_a_file_full_of_generated_passwords(host: Host, joe: Path) -> None:
+    """As many passwords as a file holds, each of which can be typed in many ways, do not take a login's time."""
+    host.put(joe / ".apop", b"\n".join([b"{PLAIN}a\tkind=generated"] * 2500))
+    login = host.login(request("cram-md5"), timeout=5)
+    assert (login.code, login.logged["reason"], login.logged["note"]) == (111, "scheme-cost", "failed-guess")
+
+
 def test_a_file_full_of_cram_md5(host: Host, joe: Path) -> None:
     """As many states as a file holds are tried in time, for PLAIN and CRAM-MD5 alike."""
     host.put(joe / ".apop", b"\n".join([b"{CRAM-MD5}" + b"0" * 64] * 870 + [of(b"CRAM-MD5")]))
