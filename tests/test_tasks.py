@@ -128,7 +128,7 @@ def test_lists_that_are_given_twice(host: Host, joe: Path, command: str) -> None
     options = ["--for", "imap", "--for", "smtp,pop3", "--mechanisms", "plain", "--mechanisms", "apop"]
     assert piped(command, joe, "add", "phone", *options).returncode == 0
     line = lines(joe)[1]
-    assert (line.startswith(b"{PLAIN}"), line.endswith(b"\tfor=smtp,pop3,imap")) == (True, True)
+    assert (line.startswith(b"{PLAIN}"), line.endswith(b"\tfor=smtp,pop3,imap\tkind=generated")) == (True, True)
 
 
 def test_what_works_under_dovecot(host: Host, joe: Path, command: str) -> None:
