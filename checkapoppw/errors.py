@@ -15,10 +15,12 @@ class LoginError(Exception):
         name in it, never a command (doc/callers.md, C65 and C66)
     names: what belongs there; they come from outside, and whoever shows the remedy escapes and quotes them
     guessed: whether the response was compared with a password, which it was not
+    credential: the label of the password that was right and does not count, if it has one
     """
 
     code = 111
     result = "deferred"
+    credential = b""
 
     def __init__(self, reason: str, remedy: str = "", *names: bytes) -> None:
         super().__init__(reason)

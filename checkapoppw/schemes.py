@@ -56,19 +56,33 @@ def known(scheme: bytes) -> bytes:
 
 
 def tried(
-    request: "Request", credentials: "list[Credential]", tries: list[str], why: str
+    request: "Request", counting: "list[Credential]", barred: "list[Credential]", tries: list[str], why: str
 ) -> "tuple[list[tuple[str, Credential]], LoginError | None, bool]":
     """The mechanisms by which the response opens credentials, where that takes more than comparing bytes, each with its
     credential; what is wrong if none opens; and whether one was verified at all, so that it was a guess.
 
-    credentials: all that count, those in clear text too
+    counting: all that count, those in clear text too; barred: the others, whose troubles are nobody's
     tries: the mechanisms that the response may be tried as; why: for which reason another one is ruled out, or empty
     """
+    opened, troubles, spent, guessed = _each(request, counting, tries, 0.0)
+    more, _, _, also = _each(request, barred, tries, spent)
+    opened, guessed = opened + more, guessed or also
+    if troubles:
+        # What cannot be told comes before what is refused.
+        return opened, next((one for one in troubles if isinstance(one, Deferred)), troubles[0]), guessed
+    # Nothing failed to be verified.  That nobody serves a mechanism is told before a wrong password is.
+    idle = [] if why else [name for name in tries if not any(name in serves(one.scheme) for one in counting)]
+    return opened, unserved(idle[0], counting) if idle and counting else None, guessed
+
+
+def _each(
+    request: "Request", credentials: "list[Credential]", tries: list[str], spent: float
+) -> "tuple[list[tuple[str, Credential]], list[LoginError], float, bool]":
     # One after the other, each against all of its mechanisms.  The cost of all is summed up before each is verified, so
     # that it stays below LIMIT, and one that cannot be verified does not keep the next one from opening.
     opened: list[tuple[str, Credential]] = []
     troubles: list[LoginError] = []
-    spent, guessed = 0.0, False
+    guessed = False
     for one in credentials:
         if not _concerns(one, tries):
             continue
@@ -83,12 +97,7 @@ def tried(
         if one.secret is None and "plain" in served and not found and not request.response.isascii():
             spent, found = _by_other_forms(one, request.response, spent)
         opened += [(name, one) for name in found]
-    if troubles:
-        # What cannot be told comes before what is refused.
-        return opened, next((one for one in troubles if isinstance(one, Deferred)), troubles[0]), guessed
-    # Nothing failed to be verified.  That nobody serves a mechanism is told before a wrong password is.
-    idle = [] if why else [name for name in tries if not any(name in serves(one.scheme) for one in credentials)]
-    return opened, unserved(idle[0], credentials) if idle else None, guessed
+    return opened, troubles, spent, guessed
 
 
 def _by_other_forms(one: "Credential", response: bytes, spent: float) -> tuple[float, list[str]]:

@@ -14,7 +14,7 @@ maildir     its maildir, or None
 import posix
 
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
-from .errors import Deferred, LoginError, Misused
+from .errors import LoginError, Misused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,9 +106,10 @@ def context(environ: dict[bytes, bytes], settings: "Settings", now: float, paren
 
     now: seconds since 1970; parent: the process that a challenge must name, if the settings ask for that
     """
-    permitted = hints.narrowed(settings.mechanisms, environ)
+    ruled_out = hints.ruled_out(settings.mechanisms, environ)
+    permitted = tuple(name for name in settings.mechanisms if name not in ruled_out)
     named = parent if settings.strict_pid else None
-    return mechanisms.Context(permitted, hints.service(environ), now, settings.max_age, named)
+    return mechanisms.Context(permitted, hints.service(environ), now, settings.max_age, named, ruled_out)
 
 
 def prove(
@@ -117,9 +118,10 @@ def prove(
     """Let the response prove the password.  Raises what mechanisms.verify() raises."""
     try:
         mechanism, credential = mechanisms.verify(asked, credentials, context)
-    except Deferred as error:
+    except LoginError as error:
+        entry["credential"] = error.credential
         # Else whoever has a line that cannot be verified would make guessing the others free (doc/callers.md, C74).
-        if error.guessed:
+        if error.guessed and error.result == "deferred":
             entry["note"] = "failed-guess"
         raise
     entry.update(mechanism=mechanism, credential=credential.label)

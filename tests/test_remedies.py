@@ -47,7 +47,8 @@ def control(name: str, content: bytes) -> Callable[[Host, Path], object]:
 BROKEN: list[tuple[Callable[[Host, Path], object], bytes, int, str, str]] = [
     (put(".apop", b"{PLAIN}tanstaaf\texpires=2001-01-31\n"), RIGHT, 1, "expired",
      "set another password with apoppasswd"),
-    (put(".apop", b"{PLAIN}tanstaaf\tfor=pop3\n"), RIGHT, 1, "other-service", "set another password with apoppasswd"),
+    (put(".apop", b"{PLAIN}tanstaaf\tfor=pop3\n"), RIGHT, 1, "other-service",
+     "nothing tells the service: set SERVICE to smtp, pop3 or imap for this server"),
     (put(".apop", b"a\n{PLAIN}b\texpires=tomorrow\n"), RIGHT, 111, "file-malformed",
      "mend line 2 of the .apop file: expires= needs a date like 2030-12-31"),
     (put(".apop", b"tanstaaf\n", 0o640), RIGHT, 111, "file-mode",

@@ -51,6 +51,18 @@ def test_add(host: Host, joe: Path, command: str) -> None:
     assert host.login(b"joe\0tanstaaf\0").code == 0
 
 
+def test_what_is_for_another_service(host: Host, joe: Path, command: str) -> None:
+    """A telephone that sends mail with its password for IMAP is told by its label, and is not counted as a guess."""
+    password = piped(command, joe, "add", "phone", "--for", "imap").stdout.removesuffix(b"\n")
+    login = host.login(b"joe\0" + password + b"\0", environ={"SERVICE": "imap"})
+    assert (login.code, login.logged["credential"]) == (0, "phone")
+    login = host.login(b"joe\0" + password + b"\0", environ={"SERVICE": "smtp"})
+    found = login.logged
+    assert (login.code, found["reason"], found["credential"], found["mechanism"]) == (1, "other-service", "phone", "-")
+    login = host.login(b"joe\0guess\0", environ={"SERVICE": "smtp"})
+    assert (login.logged["reason"], login.logged["credential"]) == ("wrong-password", "-")
+
+
 def test_add_on_a_terminal(host: Host, joe: Path, command: str) -> None:
     """On a terminal it says where, with what it works, and that the password is not shown again; in bold by default."""
     code, output = terminal([command, "add", "phone", "--for", "smtp,pop3"], joe, [])
@@ -111,6 +123,35 @@ def test_what_a_password_cannot_have(
     """What cannot be stored with a password stops the command, before anything is printed or changed."""
     done = piped(command, joe, *words)
     assert (done.returncode, done.stdout, b"\x1b" in done.stderr) == (code, b"", False)
+    assert lines(joe) == [b"tanstaaf", b""]
+
+
+def test_lists_that_are_given_twice(host: Host, joe: Path, command: str) -> None:
+    """Services and mechanisms that are named one by one count together."""
+    options = ["--for", "imap", "--for", "smtp,pop3", "--mechanisms", "plain", "--mechanisms", "apop"]
+    assert piped(command, joe, "add", "phone", *options).returncode == 0
+    line = lines(joe)[1]
+    assert (line.startswith(b"{PLAIN}"), line.endswith(b"\tfor=smtp,pop3,imap\tkind=generated")) == (True, True)
+
+
+def test_what_works_under_dovecot(host: Host, joe: Path, command: str) -> None:
+    """Dovecot asks for one password only, so that the others do not work with challenges: add and list say so."""
+    said = b"Under Dovecot an application password works with PLAIN and LOGIN only.\r\n"
+    assert said not in terminal([command, "list"], joe, [])[1]
+    assert said in terminal([command, "add", "phone"], joe, [])[1]
+    assert said in terminal([command, "list"], joe, [])[1]
+    assert said not in terminal([command, "list", "--json"], joe, [])[1]
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["verify", "--stdin"], ["--generate"], ["add", "x"]])
+@pytest.mark.parametrize("output", [">/dev/full", ">&-"])
+def test_answers_that_get_lost(host: Host, joe: Path, command: str, words: list[str], output: str) -> None:
+    """What was asked for and cannot be printed is trouble, and never an empty answer."""
+    done = subprocess.run(
+        ["sh", "-c", f'cd "$1"; shift; exec "$0" "$@" -d . {output}', command, str(joe), *words],
+        input=b"tanstaaf\n", stderr=subprocess.PIPE, check=False,
+    )
+    assert (done.returncode, b"apoppasswd: the " in done.stderr) == (111, True)
     assert lines(joe) == [b"tanstaaf", b""]
 
 

@@ -2,8 +2,8 @@
 
 apoppasswd.py   its command line; passwords/ does it
 apopctl.py      its command line; explain/, check.py and doctor/ do it
-both            run.py (every end has a sentence and a status), errors.py, terminal.py, escape.py; reports.py (what
-                children say that look as accounts)
+both            run.py (every end has a sentence and a status), errors.py, terminal.py, escape.py, options.py;
+                reports.py (what children say that look as accounts)
 completion.py   what the shells are told that may follow
 installed.py    what `make install` (packaging/install.py) lays out, for it and for the doctor
 """

@@ -6,6 +6,12 @@ class Refusal(Exception):
     code = 1
 
 
+class NoLogin(Refusal):
+    """A word on the command line is no login of this host: the command line is wrong."""
+
+    code = 2
+
+
 class NotOfThisFile(Refusal):
     """The password that was to be verified opens nothing (htpasswd's code for that)."""
 

@@ -51,6 +51,8 @@ LOGINS: list[tuple[bytes, str, bool]] = [
     (b"broken\0guess\0\0\0", IPV4, True),
     (b"broken\0tanstaaf\0\0", VICTIM, False),
     (b"unknown\0guess\0\0", VICTIM, False),
+    (b"phone\0tanstaaf\0\0", VICTIM, False),
+    (b"phone\0guess\0\0", IPV4, True),
     (b"joe", VICTIM, False),
     (b"joe\0" + cram(challenge(1)) + b"\0" + challenge(1) + b"\0", VICTIM, False),
 ]
@@ -65,8 +67,8 @@ FORGERIES = [name.encode() for name in (
 
 @pytest.fixture
 def mail_host(host: Host, joe: Path) -> Host:
-    """A host with an account alias, one that is closed, one whose file is open to others, and two with a scheme that
-    nobody knows, in one of them beside a password.
+    """A host with an account alias, one that is closed, one whose file is open to others, one with a password for
+    another service, and two with a scheme that nobody knows, in one of them beside a password.
     """
     host.control("me", b"primary.example\n")
     uid = joe.stat().st_uid
@@ -74,9 +76,10 @@ def mail_host(host: Host, joe: Path) -> Host:
     host.account("broken", uid, b"tanstaaf\n{X-OTHER}x")
     host.account("unknown", uid, b"{X-OTHER}x")
     (host.account("open", uid, b"tanstaaf") / ".apop").chmod(0o644)
+    host.account("phone", uid, b"main\n{PLAIN}tanstaaf\tlabel=phone\tfor=imap")
     alias = host.account("alias", uid)
     lines = [b"%s:%s:%d:%d:%s:::" % (b"=" + name, name, uid, uid, bytes(host.homes[name.decode()]))
-             for name in (b"joe", b"closed", b"open", b"broken", b"unknown")]
+             for name in (b"joe", b"closed", b"open", b"phone", b"broken", b"unknown")]
     host.assign(*lines, b"+:alias:%d:%d:%s:-::" % (uid, uid, bytes(alias)))
     return host
 

@@ -7,13 +7,15 @@ from ...errors import Deferred, LoginError
 from .. import terminal
 from ..errors import InForce, NotOfThisFile, Refusal, Trouble
 from ..escape import remedy, shown
-from . import apoplines, generate, newhash, rewrite, strength, table
+from . import apoplines, generate, newhash, piped, rewrite, strength, table
 from .place import Place
 
 _PROMPTS = ("Enter APOP Password:", "Again APOP Password:")
 # From what tells a thief the least to what tells the password.  None is slow to check: a generated password of 99 bits
 # does not need that (apoppasswd.1).
 _BY_CAUTION = ("scram-sha-256", "cram-md5", "plain")
+# Dovecot verifies all else itself, with one password that it asks for (doc/callers.md, C80).
+_DOVECOT = "Under Dovecot an application password works with PLAIN and LOGIN only."
 
 
 def today() -> date:
@@ -42,6 +44,8 @@ def change(place: Place, scheme: str, least: int, from_stdin: bool) -> None:
     terminal.say(f"Password file: {shown(place.path)}")
     password = terminal.password(_PROMPTS, from_stdin)
     rewrite.check(password, place.shortest_login)
+    if from_stdin:
+        piped.check(password, place)
     # What nobody sees, and nobody demands, is not worth the time that it takes.
     advice = strength.advice(password, place.words, least) if least or terminal.on_terminal() else []
     line = _stored(scheme, password)
@@ -80,6 +84,7 @@ def add(place: Place, label: bytes, scheme: str, expires: date | None, only: lis
     _show_and_store(place, lambda present: apoplines.add(present, line, label), line, password)
     terminal.hint(f"Password for {shown(label)} added; it is not shown again. Only its letters count.")
     _explain(newhash.mechanisms(scheme), ",".join(only))
+    terminal.hint(_DOVECOT)
     _warn(place)
 
 
@@ -127,7 +132,10 @@ def show(place: Place, as_json: bool) -> None:
     path, content = place.for_login()
     if not as_json:
         terminal.hint(f"Password file: {shown(path)}")
-    terminal.say(table.listing(content.split(b"\n"), today(), as_json))
+    lines = content.split(b"\n")
+    terminal.answer([table.listing(lines, today(), as_json)])
+    if not as_json and not all(entry.main for entry in apoplines.listed(lines)):
+        terminal.hint(_DOVECOT)
     _warn(place)
 
 
@@ -161,7 +169,7 @@ def verify(place: Place, from_stdin: bool) -> None:
     current = [entry for entry in found if not entry.expired(today())]
     if not current:
         raise NotOfThisFile(f"this is {table.name(found[0])}, and it has expired")
-    terminal.say(f"This is {table.name(current[0])}.")
+    terminal.answer([f"This is {table.name(current[0])}."])
     _explain(newhash.mechanisms(current[0].scheme.decode()), current[0].word("for"))
 
 
