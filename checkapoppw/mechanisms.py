@@ -126,8 +126,9 @@ def _tried(
         # As the account, which may not be able to read it, and need not find memory for it
         from . import schemes
     except Exception:
+        needed = any(one.secret is None for one in counting)
         words = "make all of lib/checkapoppw readable to all, or raise softlimit"
-        return opened, Deferred("scheme-unavailable", words) if counting else None, guessed
+        return opened, Deferred("scheme-unavailable", words) if needed else None, guessed
     more, trouble, verified = schemes.tried(request, counting, barred, tries, why)
     return sorted(opened + more, key=lambda pair: those.index(pair[1])), trouble, guessed or verified
 
