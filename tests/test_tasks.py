@@ -141,6 +141,9 @@ def test_what_works_under_dovecot(host: Host, joe: Path, command: str) -> None:
     assert said in terminal([command, "add", "phone"], joe, [])[1]
     assert said in terminal([command, "list"], joe, [])[1]
     assert said not in terminal([command, "list", "--json"], joe, [])[1]
+    host.put(joe / ".apop", b"main\n{PLAIN}phone's\tlabel=phone\n")
+    assert said in terminal([command, "verify"], joe, [b"phone's"])[1]
+    assert said not in terminal([command, "verify"], joe, [b"main"])[1]
 
 
 @pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["verify", "--stdin"], ["--generate"], ["add", "x"]])

@@ -130,7 +130,10 @@ def add(label: str, expires: date | None, only: list[str] | None, scheme: str, e
 @_where
 @_ADDRESS
 def list_(as_json: bool, ext: str | None, directory: str | None, address: str | None) -> None:
-    """Show which passwords open the address, never the passwords."""
+    """Show which passwords open the address, never the passwords.
+
+    By which mechanisms is shown too; under Dovecot all but the main one work with plain and login only.
+    """
     tasks.show(_place(ext, directory, address), as_json)
 
 

@@ -171,6 +171,8 @@ def verify(place: Place, from_stdin: bool) -> None:
         raise NotOfThisFile(f"this is {table.name(found[0])}, and it has expired")
     terminal.answer([f"This is {table.name(current[0])}."])
     _explain(newhash.mechanisms(current[0].scheme.decode()), current[0].word("for"))
+    if not current[0].main:
+        terminal.hint(_DOVECOT)
 
 
 def _own(place: Place) -> None:
