@@ -11,6 +11,11 @@ from .errors import Deferred
 LARGEST = 1 << 28
 
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
 class Sources:
     """The directory of qmail and the passwd file, read at each question.
 
@@ -26,25 +31,52 @@ class Sources:
 
     def control_file(self, name: bytes) -> bytes | None:
         """The content of a control file, or None if there is none.  Raises Deferred (control-unreadable)."""
-        path = b"control/" + name
+        content = self._beginning(name, LARGEST)
+        if content is not None and len(content) > LARGEST:
+            raise _unreadable(name)
+        return content
+
+    def control_pieces(self, name: bytes) -> "control.Pieces | None":
+        """The content of a control file for whoever searches it, or None if there is none.
+
+        Of a large one no more than a piece is ever held: it is read anew at each search.
+        Raises Deferred (control-unreadable); so does the search.
+        """
+        content = self._beginning(name, files.PIECE)
+        if content is not None and len(content) > files.PIECE:
+            return lambda: self._pieces(name)
+        return None if content is None else lambda: (content,)
+
+    def _beginning(self, name: bytes, limit: int) -> bytes | None:
+        # So many bytes and one more, or all
         try:
-            content = files.read_all(self.qmail.open(path), LARGEST)
+            return files.read_all(self.qmail.open(b"control/" + name), limit)
         except FileNotFoundError:
             return None
         except OSError:
-            content = None
-        if content is None or len(content) > LARGEST:
-            raise Deferred("control-unreadable", "make %s under the directory of qmail a readable file", path)
-        return content
+            raise _unreadable(name) from None
+
+    def _pieces(self, name: bytes) -> "Iterator[bytes]":
+        try:
+            yield from files.whole_lines(self.qmail.open(b"control/" + name), LARGEST)
+        except OSError:
+            raise _unreadable(name) from None
 
     def domains(self) -> control.Domains:
         """What qmail-send knows of domains.  Raises Deferred: control-unreadable, no-locals."""
-        return control.domains(self.control_file)
+        return control.domains(self.control_pieces)
 
     def default_delivery(self) -> bytes | None:
-        """The first line of control/defaultdelivery, or None.  Raises Deferred (control-unreadable)."""
+        """What control/defaultdelivery says, as lines of a dot-qmail file, or None: its first line, and its comments
+        that name a maildir.
+
+        Raises Deferred (control-unreadable).
+        """
         content = self.control_file(b"defaultdelivery")
-        return None if content is None else control.first_line(content)
+        if content is None or b"\n#" not in content:
+            return content and control.first_line(content)
+        first, *rest = content.split(b"\n")
+        return b"\n".join([control.first_line(first), *(line for line in rest if line.startswith(b"#"))])
 
     def assignment(self, local: bytes) -> bytes | None:
         """What users/cdb says of a local part, or None; see users.assignment().  Raises Deferred (cdb-unreadable)."""
@@ -87,3 +119,7 @@ class Sources:
         """The uid that a home belongs to, by our own rights (doc/mapping.md).  Raises OSError."""
         # A relative one counts from where qmail-lspawn is.
         return posix.stat(home, dir_fd=self.qmail.descriptor).st_uid
+
+
+def _unreadable(name: bytes) -> Deferred:
+    return Deferred("control-unreadable", "make %s under the directory of qmail a readable file", b"control/" + name)

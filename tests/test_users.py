@@ -1,6 +1,7 @@
 """users: from a local part to the account, as real qmail-lspawn and qmail-getpw do it."""
 
 import errno
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ class Host:
 
 def delivered(config: vectors.Config, address: bytes, tmp_path: Path) -> users.Account:
     """What the modules say of an address on a host of the vectors, without touching this machine's accounts."""
-    content = {name.encode(): vectors.raw(text) for name, text in config["control"].items()}
+    content = {name.encode(): partial(vectors.raw(text).split, b"\n") for name, text in config["control"].items()}
     local = control.rewrite(address, control.domains(content.get)) if b"@" in address else address
     return users.look_up(local, Host(config, tmp_path / "cdb"))
 

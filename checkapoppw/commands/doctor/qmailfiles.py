@@ -62,11 +62,17 @@ def control_files(host: Sources) -> Iterator[Finding]:
         if name == b"virtualdomains":
             yield from _virtual_lines(in_root(root, b"control/virtualdomains"), content)
     try:
-        known = host.domains()
+        host.domains()
     except LoginError as error:
         yield of_login(shown(root), error)
         return
-    yield from _twice(in_root(root, b"control/virtualdomains"), host, known.locals)
+    yield from _twice(in_root(root, b"control/virtualdomains"), host, _locals(host))
+
+
+def _locals(host: Sources) -> set[bytes]:
+    content = host.control_file(b"locals")
+    listed = [control.first_line(host.control_file(b"me") or b"")] if content is None else control.entries(content)
+    return {name.lower() for name in listed}
 
 
 def _blemishes(path: str, content: bytes) -> Iterator[Finding]:
