@@ -54,8 +54,9 @@ def _is_entry(domain: bytes, piece: bytes) -> bool:
 
 
 class VirtualDomains:
-    """control/virtualdomains as a map, searched like Names.  Of equal keys the last one wins, since constmap.c chains the
-    newest first.
+    """control/virtualdomains as a map, searched like Names.
+
+    Of equal keys the last one wins, since constmap.c chains the newest first.
     """
 
     __slots__ = ("_pieces",)

@@ -129,8 +129,10 @@ def maildir(governing: Governing, default_delivery: bytes | None) -> bytes | Non
 
 
 def maildir_line(content: bytes, forwards_only: bool = False) -> bytes | None:
-    """The maildir that a dot-qmail file names: by a comment `#maildir`, or by its first line that delivers to one, which
-    begins with `.` or `/` and ends with `/`; None where qmail-local.c defers (doc/callers.md, C53 and C56).
+    """The maildir that a dot-qmail file names, or None, also where qmail-local.c defers (doc/callers.md, C53 and C56).
+
+    A comment `#maildir` names it, or else the first line that delivers to one: it begins with `.` or `/` and ends with
+    `/`.
 
     forwards_only: whether a line that delivers makes qmail defer, as it does behind a line `+list`
     """

@@ -10,6 +10,13 @@ from .errors import Deferred
 # the machine's memory.
 LARGEST = 1 << 28
 
+NSSWITCH = b"/etc/nsswitch.conf"
+# Services that are files of this machine, or the one that answers for its dynamic users
+_FILES = (b"files", b"compat", b"systemd", b"db", b"extrausers", b"altfiles", b"usrfiles", b"mymachines")
+_IN_SERVICE = b"abcdefghijklmnopqrstuvwxyz0123456789_-"
+# The actions by which a look-up ends at a service that knows no such account
+_ENDS = (b"notfound=return", b"!success=return", b"!unavail=return", b"!tryagain=return")
+
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,8 +105,7 @@ class Sources:
     def account(self, name: bytes) -> users.Account | None:
         """The account of this very name in the passwd file, dash and ext empty, or None.
 
-        Python does not tell why a look-up failed, so that all failures are "no such user" here, as they are for
-        qmail-getpw but for ETXTBSY.
+        Raises Deferred (passwd-unavailable) where a service that might know it does not answer.
         """
         import pwd  # only hosts where users/cdb leaves names to the passwd file pay for it
 
@@ -107,6 +113,7 @@ class Sources:
         try:
             entry = pwd.getpwnam(name.decode(encoding, "surrogateescape"))
         except KeyError:
+            _see_answered(name)
             return None
         user, home, shell = (
             text.encode(encoding, "surrogateescape") for text in (entry.pw_name, entry.pw_dir, entry.pw_shell)
@@ -119,6 +126,38 @@ class Sources:
         """The uid that a home belongs to, by our own rights (doc/mapping.md).  Raises OSError."""
         # A relative one counts from where qmail-lspawn is.
         return posix.stat(home, dir_fd=self.qmail.descriptor).st_uid
+
+
+def _see_answered(name: bytes) -> None:
+    # The pwd module does not tell why a look-up failed.
+    try:
+        services = other_services(files.read_all(posix.open(NSSWITCH, posix.O_RDONLY), files.PIECE))
+    except OSError:
+        return  # the C library then asks for nothing but files
+    if services:
+        from . import nss  # which needs ctypes
+
+        nss.see_answered(services, name)
+
+
+def other_services(nsswitch: bytes) -> list[bytes]:
+    """What nsswitch.conf(5) names for accounts besides this machine's own files, as far as a look-up goes that finds
+    nothing.
+    """
+    lines = (line.partition(b"#")[0].strip() for line in nsswitch.lower().split(b"\n"))
+    named = next((line[len(b"passwd:") :] for line in lines if line.startswith(b"passwd:")), b"")
+    services = []
+    while named := named.strip():
+        if named.startswith(b"["):
+            actions, _, named = named[1:].partition(b"]")
+            if any(action in _ENDS for action in actions.split()):
+                break
+        else:
+            name = named.replace(b"[", b" ").split(None, 1)[0]
+            named = named[len(name) :]
+            if name not in _FILES and not name.translate(None, _IN_SERVICE):
+                services.append(name)
+    return services
 
 
 def _unreadable(name: bytes) -> Deferred:

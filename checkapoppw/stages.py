@@ -12,7 +12,7 @@ maildir     its maildir, or None
 """
 
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
-from .errors import Misused
+from .errors import Deferred, Misused, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +69,21 @@ def default_delivery(account: users.Account, sources: "Sources") -> bytes | None
     return None if account.is_extension else sources.default_delivery()
 
 
+def home(account: users.Account) -> "Directory":
+    """The home of an account, checked; to be called as the account.
+
+    Raises what dotqmail.open_home() raises, and Refused (no-account) where that of an address that is nobody's cannot
+    be entered (doc/callers.md, C81).
+    """
+    try:
+        return dotqmail.open_home(account.home)
+    except Deferred as error:
+        if account.nobodys and error.reason == "home-unreachable":
+            raise Refused("no-account", "the address is wrong; or let %s enter its home %s", account.user,
+                          account.home) from None
+        raise
+
+
 def password_file(
     home: "Directory", account: users.Account, delivery: bytes | None, entry: "Entry"
 ) -> tuple[bytes, bytes, bytes | None]:
@@ -80,7 +95,12 @@ def password_file(
     looks = entry["looks"] = []
     governing = entry["governing"] = dotqmail.Governing(home, account.dash, account.ext)
     maildir = entry["maildir"] = dotqmail.maildir(governing, delivery)
-    name, descriptor = apopfile.find_file(home, account.dash, account.ext, governing, looks)
+    try:
+        name, descriptor = apopfile.find_file(home, account.dash, account.ext, governing, looks)
+    except Refused as error:
+        if account.passed_over:
+            error.remedy, error.names = account.passed_over
+        raise
     path = entry["file"] = home.whole(name)
     return path, apopfile.read_file(path, descriptor, looks[-1][1], account.uid), maildir
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 31  # GETPW_USERLEN - 1 in qmail-getpw.c
 _BREAK = b"-"  # conf-break
+_ALIAS = b"alias"  # conf-users: who has what nobody has
+NOBODYS = b"\x01"  # a local part that is in no assignment but the catch-all
 NO_ID = 0xFFFFFFFF  # setresuid(2) takes it for "leave it as it is"
 SHELL = b"/bin/sh"
 
@@ -30,9 +32,12 @@ class Account:
     """Who an address belongs to: what qmail-lspawn hands to qmail-local, and the shell.
 
     dash and ext make the name of the dot-qmail file; source is `cdb` or `getpw`
+    nobodys: whether the address is its only because nobody else has it: all of alias's, and of the catch-all's
+    passed_over: what qmail-getpw has against the account that the address seems to name, in words with the names for
+        them, where it is nobody's for that
     """
 
-    __slots__ = ("dash", "ext", "gid", "home", "shell", "source", "uid", "user")
+    __slots__ = ("dash", "ext", "gid", "home", "nobodys", "passed_over", "shell", "source", "uid", "user")
 
     def __init__(self, user: bytes, uid: int, gid: int, home: bytes, dash: bytes, ext: bytes,
                  shell: bytes = SHELL, source: str = "cdb") -> None:
@@ -44,6 +49,8 @@ class Account:
         self.ext = ext
         self.shell = shell
         self.source = source
+        self.nobodys = user == _ALIAS
+        self.passed_over: tuple[str, tuple[bytes, ...]] | None = None
 
     @property
     def is_extension(self) -> bool:
@@ -60,7 +67,13 @@ def look_up(local: bytes, host: "Host") -> Account:
         # qmail delivers its mail to nobody
         raise Refused("empty-local", "log in with a name that has something before the @")
     value = host.assignment(local)
-    return parse_assignment(value) if value is not None else getpw(local, host)
+    if value is None:
+        return getpw(local, host)
+    account = parse_assignment(value)
+    if account.ext.endswith(local) and not account.nobodys:  # as a catch-all's does
+        catch_all = host.assignment(NOBODYS)
+        account.nobodys = catch_all is not None and value == catch_all.removesuffix(NOBODYS) + local
+    return account
 
 
 def check(account: Account) -> None:
@@ -135,18 +148,61 @@ def getpw(local: bytes, host: "Host") -> Account:
     The longest name that is a user's wins, whose home must be that user's; nobody's goes to alias.
     Raises Deferred: home-stat, no-alias.
     """
+    passed_over = None
     for end in range(min(len(local), _LONGEST_NAME), -1, -1):
         if end == len(local) or local[end : end + 1] == _BREAK:
-            account = of_whole_name(local[:end].lower(), host)
-            if account:
+            name = local[:end].lower()
+            account = host.account(name)
+            objected = objection(name, account, host) if account else None
+            if account and not objected:
                 if end < len(local):
                     account.dash, account.ext = b"-", local[end + 1 :]
                 return account
-    alias = host.account(b"alias")
+            passed_over = passed_over or objected
+    passed_over = passed_over or _unasked(local, host)
+    alias = host.account(_ALIAS)
     if alias is None:
-        raise Deferred("no-alias", "add the account alias, or a line `+:alias:...' to users/assign")
-    alias.dash, alias.ext = b"-", local
+        error = Deferred("no-alias", "add the account alias, or a line `+:alias:...' to users/assign")
+        if passed_over:
+            error.remedy, error.names = passed_over
+        raise error
+    alias.dash, alias.ext, alias.passed_over = b"-", local, passed_over
     return alias
+
+
+def objection(name: bytes, account: Account, host: "Host") -> tuple[str, tuple[bytes, ...]] | None:
+    """What qmail-getpw has against the account of this name in the passwd file, in words with the names for them, or
+    None.
+
+    Raises Deferred (home-stat).
+    """
+    if len(name) > _LONGEST_NAME:
+        return f"qmail-getpw passes over the account %s: its name has more than {_LONGEST_NAME} bytes", (name,)
+    if name != name.lower():
+        return "qmail-getpw passes over the account %s: its name has capitals", (name,)
+    if account.uid == 0:
+        return "qmail-getpw passes over the account %s: its uid is 0", (name,)
+    names = (name, account.home)
+    try:
+        owner = host.home_owner(account.home)
+    except OSError as error:
+        if error.errno in TEMPORARY:
+            raise Deferred("home-stat", "see why %s cannot be examined", account.home) from None
+        return "qmail-getpw passes over the account %s: its home %s is missing, or cannot be seen", names
+    if owner != account.uid:
+        return f"qmail-getpw passes over the account %s: its home %s belongs to uid {owner}", names
+    return None
+
+
+def _unasked(local: bytes, host: "Host") -> tuple[str, tuple[bytes, ...]] | None:
+    # The objection to an account whose name qmail-getpw does not even ask for: as it was given, with capitals or long
+    try:
+        for name in dict.fromkeys((local, local.partition(_BREAK)[0])):
+            if (name != name.lower() or len(name) > _LONGEST_NAME) and (account := host.account(name)):
+                return objection(name, account, host)
+    except Deferred:
+        pass  # it is for words alone
+    return None
 
 
 def of_whole_name(name: bytes, host: "Host") -> Account | None:
@@ -154,13 +210,5 @@ def of_whole_name(name: bytes, host: "Host") -> Account | None:
 
     Raises Deferred (home-stat).
     """
-    if len(name) > _LONGEST_NAME or name != name.lower():
-        return None
     account = host.account(name)
-    try:
-        return account if account and account.uid and host.home_owner(account.home) == account.uid else None
-    except OSError as error:
-        if error.errno in TEMPORARY:
-            home = account.home if account else b""
-            raise Deferred("home-stat", "see why %s cannot be examined", home) from None
-        return None
+    return account if account and not objection(name, account, host) else None

@@ -70,7 +70,7 @@ def test_control_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: set[bytes] = set()
 
     class Noting(Sources):
-        def _beginning(self, name: bytes, limit: int) -> bytes | None:
+        def _beginning(self, name: bytes, _: int) -> bytes | None:
             asked.add(name)
             return b"x" if name == b"me" else None
 

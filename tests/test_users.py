@@ -12,6 +12,7 @@ from checkapoppw import cdb, control, dotqmail, users
 from checkapoppw.errors import Deferred, LoginError, Refused
 
 from . import vectors
+from .host import write_cdb
 
 
 class Host:
@@ -130,3 +131,65 @@ def test_home_that_fails_for_now() -> None:
         users.getpw(b"joe", Failing(config))
     Failing.error = errno.EACCES
     assert users.getpw(b"joe", Failing(config)).user == b"alias"
+
+
+PASSED_OVER = {
+    "passwd": [
+        ["amy", 1001, 1001, "/qo/amy"], ["bob", 1002, 1002, "/qo/bob"],
+        ["toor", 0, 0, "/root"], ["Eve", 1003, 1003, "/qo/eve"], ["x" * 32, 1004, 1004, "/qo/x"],
+        ["ann", 1005, 1005, "/qo/ann"], ["ann-b", 1006, 1006, "/qo/missing"],
+    ],
+    "dirs": [["/qo/bob", 0, 0, 493], ["/qo/eve", 1003, 1003, 493], ["/qo/x", 1004, 1004, 493], ["/root", 0, 0, 448]],
+    "assign": None,
+}
+
+
+@pytest.mark.parametrize(("local", "account", "rule"), [
+    (b"amy", b"amy", "its home %s is missing"),
+    (b"amy-list", b"amy", "its home %s is missing"),
+    (b"AMY", b"amy", "its home %s is missing"),
+    (b"bob", b"bob", "its home %s belongs to uid 0"),
+    (b"toor", b"toor", "its uid is 0"),
+    (b"Eve", b"Eve", "its name has capitals"),
+    (b"Eve-list", b"Eve", "its name has capitals"),
+    (b"x" * 32, b"x" * 32, "its name has more than 31 bytes"),
+    (b"ann-b-c", b"ann-b", "its home %s is missing"),
+    (b"nobody.there", None, ""),
+])
+def test_the_account_that_is_passed_over(local: bytes, account: bytes | None, rule: str) -> None:
+    """Where an address falls to alias, it is known which account has its name, and what qmail-getpw has against it."""
+    found = users.getpw(local, Host(PASSED_OVER))
+    assert (found.user, found.ext) == (b"alias", local)
+    if account is None:
+        assert found.passed_over is None
+        return
+    assert found.passed_over is not None
+    words, names = found.passed_over
+    assert rule in words
+    assert names[0] == account
+    assert words.count("%s") == len(names)
+
+    class WithoutAlias(Host):
+        def account(self, name: bytes) -> users.Account | None:
+            return super().account(name) if name != b"alias" else None
+
+    with pytest.raises(Deferred, match="no-alias") as error:
+        users.getpw(local, WithoutAlias(PASSED_OVER))
+    assert (error.value.remedy, error.value.names) == found.passed_over
+
+
+@pytest.mark.parametrize(("local", "is_nobodys"), [
+    (b"joe", False), (b"joe-x", False), (b"info", False), (b"unknown", True), (b"vdom-x", True), (b"x", True),
+    (b"own-x", False),
+])
+def test_nobodys(tmp_path: Path, local: bytes, is_nobodys: bool) -> None:
+    """Nobody's is what the catch-all matches, and all that is alias's; not what an entry names by itself."""
+    write_cdb(tmp_path / "cdb", b"=joe:joe:1:1:/h:::\n+joe-:joe:1:1:/h:-::\n=info:other:6:6:/v:-:info:\n"
+              b"+own-:other:6:6:/v:-:own-:\n+vdom-:alias:7:7:/a:-:vdom-:\n+:vmail:5:5:/v:-::\n.\n")
+
+    class There(Host):
+        def assignment(self, local: bytes) -> bytes | None:
+            with open(tmp_path / "cdb", "rb") as file:
+                return users.assignment(local, lambda key: cdb.get(file.fileno(), key))
+
+    assert users.look_up(local, There({"passwd": [], "dirs": [], "assign": None})).nobodys == is_nobodys

@@ -11,12 +11,13 @@ from ... import users
 from ...errors import LoginError
 from ...sources import Sources
 from ..escape import shown
-from .findings import ERROR, Finding, of_login
+from .findings import ERROR, WARNING, Finding, of_login
 
 NEWU = "run qmail-newu"
 _FIELDS = 6
-# A local part that nobody has, and so is alias's
-NOBODYS = b"\x01"
+# As Debian and others number accounts (login.defs(5)), and what they write for "no home"
+_FIRST_PERSON, _NOBODY = 1000, 65534
+_NO_HOMES = (b"/nonexistent", b"/dev/null", b"/")
 
 
 class Text:
@@ -113,7 +114,7 @@ def from_passwd(known: Mapping[bytes, bytes], host: Sources) -> tuple[list[users
         return [], []  # a catch-all leaves nothing to the passwd file
     found, findings = [], []
     try:
-        alias = users.getpw(NOBODYS, host)
+        alias = users.getpw(users.NOBODYS, host)
         users.check(alias)
         alias.dash = alias.ext = b""
         found.append(alias)
@@ -121,13 +122,27 @@ def from_passwd(known: Mapping[bytes, bytes], host: Sources) -> tuple[list[users
         findings.append(of_login("passwd file", error))
     for name in (entry.pw_name.encode("utf-8", "surrogateescape") for entry in pwd.getpwall()):
         try:
-            account = None if b"!" + name + b"\0" in known else users.of_whole_name(name, host)
-            if account:
+            account = None if b"!" + name + b"\0" in known else host.account(name)
+            objected = users.objection(name, account, host) if account else None
+            if account and objected:
+                findings += _passed_over(account, *objected)
+            elif account:
                 users.check(account)
                 found.append(account)
         except LoginError as error:
             findings.append(of_login(shown(name), error))
     return found, findings
+
+
+def _passed_over(account: users.Account, words: str, names: tuple[bytes, ...]) -> Iterator[Finding]:
+    # Not what a system has of itself: such accounts have no mail.
+    is_system = account.user == b"root" or 0 < account.uid < _FIRST_PERSON or account.uid in (_NOBODY, users.NO_ID)
+    if not is_system and account.home not in _NO_HOMES:
+        entry = f"={shown(account.user)}:USER:UID:GID:HOME:::"
+        yield Finding(
+            WARNING, f"{words % tuple(map(shown, names))}, so that its mail and logins go to alias",
+            f"mend that, or add {entry} to users/assign and {NEWU}, if it is to have mail",
+        )
 
 
 def unassigned(virtual: Mapping[bytes, bytes], known: Mapping[bytes, bytes], host: Sources) -> list[bytes]:

@@ -113,7 +113,7 @@ def _of_alias(host: Sources) -> list[bytes] | None:
         report["names"] = [*map(os.fsdecode, os.listdir(account.home))]
 
     try:
-        account = users.look_up(assignments.NOBODYS, host)
+        account = users.look_up(users.NOBODYS, host)
         users.check(account)
         [(report, _)] = look([(account, names)])
     except LoginError:
