@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     # What gives the content of a control file, cut at ends of lines, anew at each call
     Pieces = Callable[[], Iterable[bytes]]
 
-# Every control file that this project reads: those of many lines and those of one, which a login reads, and those that
-# apoppasswd reads, of one line each.
+# Every control file that this project reads: those of many lines and those of one, which a login reads, the one of
+# locks, and those that apoppasswd reads, of one line each.
 LISTS = (b"locals", b"virtualdomains", b"percenthack")
 LINES = (b"me", b"defaultdelivery")
+LOCKED = b"apoplocked"
 FOR_PASSWORDS = (b"apopscheme", b"apopstrength")
 
 _BLANK = b" \t\n"  # what control.c strips from the end of a line; not CR

@@ -61,6 +61,8 @@ def login(environ: dict[bytes, bytes], settings: "Settings", log: "Log", entry: 
         asked = stages.understand(data, settings, entry, lookup)
         sources = Sources(settings.root)
         account = stages.identify(asked.login, sources, entry)
+        if wants_password or not lookup:  # mail goes on being delivered
+            stages.see_unlocked(account, sources, entry)
         entry["file"], content, maildir = _looked_up(account, stages.default_delivery(account, sources))
         credentials = apopfile.parse_credentials(content)
         context = stages.context(environ, settings, time.time(), posix.getppid())

@@ -63,6 +63,7 @@ def login(
     lc_ctype = process.inherited_lc_ctype(environ)
     sources = Sources(settings.root)
     account = stages.identify(asked.login, sources, entry)
+    stages.see_unlocked(account, sources, entry)
     delivery = stages.default_delivery(account, sources)
     process.become(account)
     home = stages.home(account)

@@ -8,6 +8,7 @@ REASONS = {
     "extra-fields": (1, "the password does not match, and there were four fields or more on descriptor 3"),
     "no-file": (1, "there is no password file"),
     "no-account": (1, "nobody has the address, and what alias or the catch-all has cannot be looked at"),
+    "locked": (1, "the administrator has locked it"),
     "no-password": (1, "the password file holds no password, so that every login is refused"),
     "expired": (1, "all its passwords are expired, so that every login is refused"),
     "other-service": (1, "its passwords that are not expired are for other services"),

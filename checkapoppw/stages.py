@@ -61,6 +61,18 @@ def identify(login: bytes, sources: "Sources", entry: "Entry") -> users.Account:
     return account
 
 
+def see_unlocked(account: users.Account, sources: "Sources", entry: "Entry") -> None:
+    """See that the administrator has not locked the address (doc/callers.md, C82).
+
+    Raises Refused (locked); Deferred where that cannot be told: control-unreadable, no-locals.
+    """
+    content = sources.control_file(control.LOCKED)
+    if content is not None:
+        from . import locks
+
+        locks.see_unlocked(content, entry["local"], account, sources)
+
+
 def default_delivery(account: users.Account, sources: "Sources") -> bytes | None:
     """The default delivery instruction, where that may name the mailbox of the address (doc/callers.md, C54).
 

@@ -62,6 +62,7 @@ class Explainer:
         finally:
             record["rule"], record["assignment"] = self._trace.rule(login), self._trace.entry
             _note(entry, record)
+        stages.see_unlocked(account, self._trace, entry)
         return account, stages.default_delivery(account, self._trace)
 
 
