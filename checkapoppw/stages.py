@@ -14,6 +14,9 @@ maildir     its maildir, or None
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
 from .errors import Deferred, Misused, Refused
 
+# Bytes of names; of others it is looked at before whether they are meant
+_USUAL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_+=@"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .files import Directory
@@ -51,14 +54,27 @@ def identify(login: bytes, sources: "Sources", entry: "Entry") -> users.Account:
     """The account that an address is delivered to.
 
     A login without an `@` is a local part, and reads no control file of domains (doc/mapping.md, M1).
-    Raises what control.rewrite(), users and the sources raise.
+    Raises what control.rewrite(), users and the sources raise; what is wrong with the name itself is in the remedy.
     """
-    local = entry["local"] = control.rewrite(login, sources.domains()) if b"@" in login else login
-    account = users.look_up(local, sources)
+    try:
+        local = entry["local"] = control.rewrite(login, sources.domains()) if b"@" in login else login
+        account = users.look_up(local, sources)
+    except Refused as error:
+        if advice := _advice(login, sources):
+            error.remedy, error.names = advice
+        raise
+    if login.translate(None, _USUAL) and not account.advice:
+        account.advice = _advice(login, sources)
     users.check_ids(account)
     entry.update(assigned=account, account=account.user, uid=account.uid)
     users.check_home(account)
     return account
+
+
+def _advice(login: bytes, sources: "Sources") -> tuple[str, tuple[bytes, ...]] | None:
+    from . import misnamed
+
+    return misnamed.advise(login, sources.domains)
 
 
 def see_unlocked(account: users.Account, sources: "Sources", entry: "Entry") -> None:
@@ -110,8 +126,8 @@ def password_file(
     try:
         name, descriptor = apopfile.find_file(home, account.dash, account.ext, governing, looks)
     except Refused as error:
-        if account.passed_over:
-            error.remedy, error.names = account.passed_over
+        if account.advice:
+            error.remedy, error.names = account.advice
         raise
     path = entry["file"] = home.whole(name)
     return path, apopfile.read_file(path, descriptor, looks[-1][1], account.uid), maildir

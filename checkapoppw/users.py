@@ -33,11 +33,11 @@ class Account:
 
     dash and ext make the name of the dot-qmail file; source is `cdb` or `getpw`
     nobodys: whether the address is its only because nobody else has it: all of alias's, and of the catch-all's
-    passed_over: what qmail-getpw has against the account that the address seems to name, in words with the names for
-        them, where it is nobody's for that
+    advice: where there is no password file, what to say in the place of that, in words with the names for them: as what
+        qmail-getpw has against the account of that name
     """
 
-    __slots__ = ("dash", "ext", "gid", "home", "nobodys", "passed_over", "shell", "source", "uid", "user")
+    __slots__ = ("advice", "dash", "ext", "gid", "home", "nobodys", "shell", "source", "uid", "user")
 
     def __init__(self, user: bytes, uid: int, gid: int, home: bytes, dash: bytes, ext: bytes,
                  shell: bytes = SHELL, source: str = "cdb") -> None:
@@ -50,7 +50,7 @@ class Account:
         self.shell = shell
         self.source = source
         self.nobodys = user == _ALIAS
-        self.passed_over: tuple[str, tuple[bytes, ...]] | None = None
+        self.advice: tuple[str, tuple[bytes, ...]] | None = None
 
     @property
     def is_extension(self) -> bool:
@@ -166,7 +166,7 @@ def getpw(local: bytes, host: "Host") -> Account:
         if passed_over:
             error.remedy, error.names = passed_over
         raise error
-    alias.dash, alias.ext, alias.passed_over = b"-", local, passed_over
+    alias.dash, alias.ext, alias.advice = b"-", local, passed_over
     return alias
 
 

@@ -65,3 +65,15 @@ def test_nothing_reaches_the_terminal(value: bytes) -> None:
         for colour in ("\x1b[1m", "\x1b[32m", "\x1b[0m"):
             line = line.replace(colour, "")
         assert line.isprintable()
+
+
+def test_blanks_in_names_are_seen() -> None:
+    """A blank in a login or a file's name, at its end above all, is shown as a code; those of our own words stay."""
+    shown = tree(RECORD | {
+        "login": "joe ", "local": "joe ", "rule": "no @: a local part already",
+        "found": [RECORD["found"][0] | {"name": ".apop-joe "}],
+    })
+    assert shown[0] == "\x1b[1mjoe\\x20\x1b[0m"
+    assert "  local part   joe\\x20" in shown
+    assert "  domain       no @: a local part already" in shown
+    assert any(line.endswith(".apop-joe\\x20: No such file") for line in shown)

@@ -161,10 +161,10 @@ def test_the_account_that_is_passed_over(local: bytes, account: bytes | None, ru
     found = users.getpw(local, Host(PASSED_OVER))
     assert (found.user, found.ext) == (b"alias", local)
     if account is None:
-        assert found.passed_over is None
+        assert found.advice is None
         return
-    assert found.passed_over is not None
-    words, names = found.passed_over
+    assert found.advice is not None
+    words, names = found.advice
     assert rule in words
     assert names[0] == account
     assert words.count("%s") == len(names)
@@ -175,7 +175,7 @@ def test_the_account_that_is_passed_over(local: bytes, account: bytes | None, ru
 
     with pytest.raises(Deferred, match="no-alias") as error:
         users.getpw(local, WithoutAlias(PASSED_OVER))
-    assert (error.value.remedy, error.value.names) == found.passed_over
+    assert (error.value.remedy, error.value.names) == found.advice
 
 
 @pytest.mark.parametrize(("local", "is_nobodys"), [
