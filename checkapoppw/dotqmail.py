@@ -133,9 +133,18 @@ def maildir_line(content: bytes, forwards_only: bool = False) -> bytes | None:
 
     A comment `#maildir` names it, or else the first line that delivers to one: it begins with `.` or `/` and ends with
     `/`.
-
     forwards_only: whether a line that delivers makes qmail defer, as it does behind a line `+list`
     """
+    deferred, named = _followed(content, forwards_only)
+    return None if deferred else named
+
+
+def defers(content: bytes, forwards_only: bool) -> bool:
+    """Whether qmail-local.c defers for what a dot-qmail file says; the arguments are those of maildir_line()."""
+    return _followed(content, forwards_only)[0]
+
+
+def _followed(content: bytes, forwards_only: bool) -> tuple[bool, bytes | None]:
     lines = content[:LARGEST].split(b"\n")
     if len(content) > LARGEST:
         lines.pop()  # perhaps cut short
@@ -145,13 +154,13 @@ def maildir_line(content: bytes, forwards_only: bool = False) -> bytes | None:
         seen, nul, _ = line.partition(b"\0")  # qmail stops there
         kind = seen[:1]
         if (forwards_only and kind in _DELIVERING) or not (number or kind):
-            return None
+            return True, None
         if kind == b"#":
             said = said or said_maildir(seen)
         elif found is None and kind in _FILE and line.endswith(b"/"):
             found = b"" if nul else seen  # a NUL cannot be handed on in the environment
         forwards_only = forwards_only or seen == b"+list"
-    return said or found or None
+    return False, said or found or None
 
 
 def said_maildir(line: bytes) -> bytes:

@@ -19,6 +19,7 @@ RECORD: dict[str, Any] = dict.fromkeys(KEYS) | {
         {"name": ".apop-default", "mode": "100600", "owner": 1000, "size": 9, "link": ".apop"},
     ],
     "file": "/home/joe/.apop-default", "governing": "/home/joe/.qmail-default", "maildir": "./Maildir/",
+    "mailbox": "there is no such directory",
     "credentials": [{"scheme": "PLAIN", "label": "phone", "expires": "2030-01-31", "for": ["smtp"], "expired": False}],
     "status": "ok", "reason": "ok", "mechanisms": ["plain", "apop"],
 }
@@ -34,7 +35,7 @@ def test_a_whole_tree() -> None:
   account      joe, uid 1000, gid 100, home /home/joe, dash "-", extension "list"
   dot-qmail    .qmail-list .qmail-default
   governed by  /home/joe/.qmail-default
-  maildir      ./Maildir/
+  maildir      ./Maildir/; there is no such directory
   passwords    .apop-list: No such file
                .apop-default: mode 0600, owner 1000, 9 bytes, a link to .apop
                  {PLAIN} label phone for smtp expires 2030-01-31

@@ -64,7 +64,14 @@ def _qmail(host: Sources, context: Context) -> Iterator[Finding]:
     others, wrong = assignments.from_passwd(records, host)
     yield from wrong
     yield from _virtual(host, assigned.known)
-    yield from _homes(homes.of_accounts(those, others), context)
+    yield from _homes(homes.of_accounts(those, others, _delivery(host)), context)
+
+
+def _delivery(host: Sources) -> bytes | None:
+    try:
+        return host.default_delivery()
+    except LoginError:
+        return None  # it has been told
 
 
 def _homes(found: list[Home], context: Context) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from ..escape import quoted, remedy, shown
 from ..explain.inspection import unverifiable
 from ..passwords.rewrite import LOCK, TEMPORARY
 from ..reports import Report
+from . import mailboxes
 from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
 
 # So many of one home are told; whoever has more will look again.
@@ -30,6 +31,7 @@ class Home:
 
     path, uid, account: where, and with whose ids
     assigned: whether users/cdb says so, and not the passwd file, which has many accounts that never get mail
+    delivery: as sources.default_delivery() gives it
     """
 
     def __init__(self, path: bytes, uid: int, gid: int) -> None:
@@ -37,6 +39,7 @@ class Home:
         self.path = path
         self.uid = uid
         self.assigned = False
+        self.delivery: bytes | None = None
         self.suffixes: set[bytes] = set()
         self._starts: dict[bytes, set[bytes]] = {}
 
@@ -74,6 +77,7 @@ def look_over(home: Home, report: Report) -> None:
             findings += _no_default(home, name, names)
         else:
             findings += _out_of_reach(home, name)
+    findings += mailboxes.examine(there, home.uid, reached, home.delivery)
     report.update(passwords=len(reached), boxless=b".apop" in reached and b".qmail" not in names, schemes=schemes)
     if reached:
         seen = ((_status(there, name), shown(there.whole(name))) for name in reached)

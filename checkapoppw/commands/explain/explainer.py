@@ -15,8 +15,8 @@ from .trace import Trace
 # In the order of the documentation (apopctl.8).
 KEYS = (
     "login", "channel", "rule", "local", "source", "assignment", "user", "uid", "gid", "home", "dash", "ext",
-    "dot_qmail", "candidates", "found", "file", "governing", "maildir", "credentials", "status", "reason", "remedy",
-    "mechanisms",
+    "dot_qmail", "candidates", "found", "file", "governing", "maildir", "mailbox", "credentials", "status", "reason",
+    "remedy", "mechanisms",
 )
 _CHILDREN = 4  # at the same time
 _STATUS = {

@@ -38,7 +38,8 @@ def _steps(record: Report) -> list[tuple[str, str]]:
     if record["dot_qmail"]:
         steps.append(("dot-qmail", " ".join(map(_name, record["dot_qmail"]))))
         steps.append(("governed by", _name(record["governing"]) if record["governing"] else "none of these"))
-        steps.append(("maildir", _text(record["maildir"] or "none: MAILDIR is unset")))
+        maildir = _name(record["maildir"]) if record["maildir"] else "none: MAILDIR is unset"
+        steps.append(("maildir", maildir + (f"; {_text(record['mailbox'])}" if record["mailbox"] else "")))
     lines = [f"{_name(found['name'])}: {_found(found)}" for found in record["found"] or []]
     lines += [f"  {_credential(one)}" for one in record["credentials"] or []]
     return steps + [("" if number else "passwords", line) for number, line in enumerate(lines)]
