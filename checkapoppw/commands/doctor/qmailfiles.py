@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from ... import control, files
 from ...errors import Deferred, LoginError
 from ...sources import Sources
-from ..escape import shown
-from . import assignments
+from ..escape import quoted, shown
+from . import assignments, lines
 from .cdbdump import records
 from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
 
@@ -24,6 +24,7 @@ _BLEMISHES = (
 # A clock may be this much behind the file server's.
 SECONDS = 120
 LARGEST = 1 << 30
+_BLANK = b" \t"
 
 
 def in_root(root: bytes, name: bytes) -> str:
@@ -59,6 +60,7 @@ def control_files(host: Sources) -> Iterator[Finding]:
         if name in control.LINES:
             content = content.partition(b"\n")[0]
         yield from _blemishes(in_root(root, b"control/" + name), content)
+        yield from _mistakes(in_root(root, b"control/" + name), name, content)
         if name == b"virtualdomains":
             yield from _virtual_lines(in_root(root, b"control/virtualdomains"), content)
     try:
@@ -85,17 +87,20 @@ def _blemishes(path: str, content: bytes) -> Iterator[Finding]:
             )
 
 
+def _mistakes(path: str, name: bytes, content: bytes) -> Iterator[Finding]:
+    for one in lines.mistakes(name, content):
+        yield Finding(
+            ERROR if one.certain else WARNING, f"{path} line {one.number}, {shown(one.entry)}, has {one.what}",
+            f"let it be {quoted(one.right)}" if one.right else "write it anew, or remove it",
+        )
+
+
 def _virtual_lines(path: str, content: bytes) -> Iterator[Finding]:
     seen: dict[bytes, int] = {}
     for number, line in enumerate(content.split(b"\n"), 1):
         for entry in control.entries(line):
             key, colon, _ = entry.partition(b":")
-            if not colon:
-                yield Finding(
-                    WARNING, f"{path} line {number} is ignored: it has no colon",
-                    "write it as DOMAIN:PREFIX, or remove it",
-                )
-            elif key.lower() in seen:
+            if colon and key.lower() in seen:
                 yield Finding(
                     WARNING, f"{path} line {seen[key.lower()]} is ignored: line {number} is for {shown(key)} again",
                     "remove one of the two lines",
@@ -171,7 +176,10 @@ class Assigned:
 
 def nobodys(host: Sources, known: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
     """The entries of control/virtualdomains whose addresses fall to alias: key and prefix."""
-    virtual = control.taken_apart(host.control_file(b"virtualdomains") or b"")
+    content = host.control_file(b"virtualdomains") or b""
+    # A line that is wrong is told already, and is not to be made right by another one elsewhere.
+    wrong = {one.key for one in lines.mistakes(b"virtualdomains", content)}
+    virtual = {key: prefix for key, prefix in control.taken_apart(content).items() if key.strip(_BLANK) not in wrong}
     for key in assignments.unassigned(virtual, known or {b"": b""}, host):
         yield key, virtual[key]
 
