@@ -11,7 +11,7 @@ from ... import users
 from ...errors import LoginError
 from ...sources import Sources
 from ..escape import shown
-from .findings import ERROR, WARNING, Finding, of_login
+from .findings import ERROR, NOTE, WARNING, Finding, of_login
 
 NEWU = "run qmail-newu"
 _FIELDS = 6
@@ -25,12 +25,14 @@ class Text:
 
     entries: keys of users/cdb to data; of equal keys the first one counts, as in a look-up
     lines: the number of each key's line
+    again: further lines for a key, each with its number; they do not count
     bad: the number of the first line that qmail-newu refuses, or None
     """
 
     def __init__(self, content: bytes) -> None:
         self.entries: dict[bytes, bytes] = {}
         self.lines: dict[bytes, int] = {}
+        self.again: list[tuple[int, bytes]] = []
         self.bad: int | None = None
         for number, line in enumerate(content.split(b"\n"), 1):
             if line.startswith(b"."):
@@ -40,6 +42,8 @@ class Text:
                 self.bad = number
                 return
             key = b"!" + name[1:].lower() + (b"" if name.startswith(b"+") else b"\0")
+            if key in self.entries:
+                self.again.append((number, key))
             self.entries.setdefault(key, b"\0".join(fields[:_FIELDS]))
             self.lines.setdefault(key, number)
         self.bad = number  # the line with the dot is missing
@@ -74,6 +78,27 @@ def differences(text: Text, known: Mapping[bytes, bytes], path: str) -> Iterator
         return
     more = f", nor are {len(changed) + len(gone) - 1} others the same" if len(changed) + len(gone) > 1 else ""
     yield Finding(ERROR, f"{path} was changed, and qmail-newu not run: {what}{more}", NEWU)
+
+
+def ignored(text: Text, path: str) -> Iterator[Finding]:
+    """Lines for a name that an earlier line is for.  path: users/assign, shown"""
+    for number, key in text.again:
+        yield Finding(
+            WARNING, f"{path} line {number} is ignored: line {text.lines[key]} is for {written(key)}: already",
+            f"remove one of the two lines, and {NEWU}",
+        )
+
+
+def in_directories(known: Mapping[bytes, bytes]) -> Iterator[Finding]:
+    """Prefixes whose addresses have their files in a directory of their own, as qmail-pw2u -/ makes them."""
+    for key, value in known.items():
+        dash, home = (value.split(b"\0") + [b""] * _FIELDS)[4:2:-1]
+        if b"/" in dash:
+            yield Finding(
+                NOTE, f"users/cdb, {written(key)}: its passwords are {shown(home)}/.apop{shown(dash)}EXT alone, where "
+                "apoppasswd makes none",
+                f"make them by hand, or let the dash be - and {NEWU}, and move what is there",
+            )
 
 
 def dead(known: Mapping[bytes, bytes], wild: bytes, lines: Mapping[bytes, int]) -> Iterator[Finding]:

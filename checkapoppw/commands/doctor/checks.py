@@ -10,7 +10,7 @@ from ...sources import Sources
 from ..escape import shown
 from ..explain.explainer import Explainer
 from ..reports import Report, look, raw
-from . import assignments, homes, installation, qmailfiles, resources, service
+from . import assignments, homes, installation, qmailfiles, resources, service, ways
 from .findings import ERROR, NOTE, WARNING, Finding, meaning
 from .inhome import Home
 from .resources import Context
@@ -51,6 +51,7 @@ def _addresses(explainer: Explainer, logins: list[bytes]) -> Iterator[Finding]:
 
 
 def _qmail(host: Sources, context: Context) -> Iterator[Finding]:
+    yield from ways.examine(host.qmail.path)
     yield from qmailfiles.control_files(host)
     assigned = qmailfiles.Assigned(host)
     yield from assigned.findings

@@ -49,6 +49,11 @@ class Home:
         if more:
             self._starts.setdefault(dotqmail.suffix(dash, ext), set()).add(dash)
 
+    def directories(self) -> set[bytes]:
+        """What follows `.apop` in the names of directories that hold password files."""
+        dashes = {dash for those in self._starts.values() for dash in those}
+        return {dash.rpartition(b"/")[0] for dash in dashes if b"/" in dash}
+
     def reaches(self, suffix: bytes) -> bool:
         """Whether a login can ask for the file `.apop` + suffix, as an address's own or as a default one."""
         starts = (self._starts.get(suffix[:end], ()) for end in range(len(suffix) + 1))
@@ -94,11 +99,23 @@ def _is_reached(home: Home, name: bytes) -> bool:
 
 def _names(home: Home) -> list[bytes]:
     try:
-        return sorted(os.listdir(home.path))
+        within = set(os.listdir(home.path))
+        # A dash with a slash, as qmail-pw2u -/ gives it, has the files in directories.
+        for directory in (stem + start for start in home.directories() for stem in (b".apop", b".qmail")):
+            within.discard(directory)
+            within |= {directory + b"/" + name for name in _within(os.path.join(home.path, directory))}
+        return sorted(within)
     except OSError:
         # It may be one to enter and not to list: then the names are to be guessed.
         names = [stem + suffix for stem in (b".apop", b".qmail") for suffix in sorted(home.suffixes)]
         return [name for name in names if os.path.lexists(os.path.join(home.path, name))]
+
+
+def _within(directory: bytes) -> list[bytes]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
 
 
 def _status(there: files.Directory, name: bytes) -> os.stat_result | None:

@@ -171,6 +171,8 @@ class Assigned:
                     WARNING, f"{self._path} is newer than users/cdb, though both say the same", assignments.NEWU,
                 ))
             self.findings += differing
+            self.findings += assignments.ignored(text, self._path)
+        self.findings += assignments.in_directories(entries)
         self.findings += assignments.dead(entries, known.get(b"", b""), text.lines if text else {})
 
 
