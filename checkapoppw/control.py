@@ -7,12 +7,13 @@ from .errors import Deferred, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
-# Every control file that this project reads: those of many lines and those of one, which a login reads, and those that
-# apoppasswd reads, of one line each.
+# Every control file that this project reads: those of many lines and those of one, which a login reads, the one of
+# locks, and those that apoppasswd reads, of one line each.
 LISTS = (b"locals", b"virtualdomains", b"percenthack")
 LINES = (b"me", b"defaultdelivery")
+LOCKED = b"apoplocked"
 FOR_PASSWORDS = (b"apopscheme", b"apopstrength")
 
 _BLANK = b" \t\n"  # what control.c strips from the end of a line; not CR
@@ -44,6 +45,10 @@ class VirtualDomains:
         value = line + 1 + len(key) + 1
         return self._text[value : self._text.index(b"\n", value)].rstrip(_BLANK)
 
+    def first(self, keys: list[bytes]) -> bytes | None:
+        """The value of the first of these keys that is there, or None."""
+        return next((value for key in keys if (value := self.get(key)) is not None), None)
+
 
 def taken_apart(content: bytes) -> dict[bytes, bytes]:
     """All of control/virtualdomains: lower-case keys to values."""
@@ -52,11 +57,11 @@ def taken_apart(content: bytes) -> dict[bytes, bytes]:
 
 
 class Domains:
-    """What qmail-send knows of domains: the sets `locals` and `percenthack`, lower-case, and the map `virtual`."""
+    """What qmail-send knows of domains: `locals` and `percenthack`, in lower case, and the map `virtual`."""
 
     __slots__ = ("locals", "percenthack", "virtual")
 
-    def __init__(self, local: set[bytes], percenthack: set[bytes], virtual: VirtualDomains) -> None:
+    def __init__(self, local: "Container[bytes]", percenthack: "Container[bytes]", virtual: VirtualDomains) -> None:
         self.locals = local
         self.percenthack = percenthack
         self.virtual = virtual
@@ -80,7 +85,7 @@ def names(file: bytes, content: bytes) -> set[bytes]:
 
 
 def domains(
-    content_of: "Callable[[bytes], bytes | None]", names: "Callable[[bytes, bytes], set[bytes]]" = names,
+    content_of: "Callable[[bytes], bytes | None]", names: "Callable[[bytes, bytes], Container[bytes]]" = names,
     virtual: "Callable[[bytes], VirtualDomains]" = VirtualDomains,
 ) -> Domains:
     """What qmail-send learns of domains at its start.
@@ -97,6 +102,12 @@ def domains(
                 virtual(content_of(b"virtualdomains") or b""),
             )
     raise Deferred("no-locals", "name the local domains in control/locals, or this host in control/me")
+
+
+def unreadable(name: bytes) -> Deferred:
+    """The failure of a control file that cannot be read, or is too large."""
+    return Deferred(
+        "control-unreadable", "below the directory of qmail it must be a readable file: %s", b"control/" + name)
 
 
 def rewrite(address: bytes, known: Domains) -> bytes:
@@ -120,9 +131,7 @@ def _prefix(address: bytes, domain: bytes, virtual: VirtualDomains) -> bytes:
     keys = [address, domain]
     keys += [domain[dot:] for dot in range(1, len(domain)) if domain[dot] == 0x2E]
     keys.append(b"")
-    for key in keys:
-        if (prefix := virtual.get(key)) is not None:
-            if prefix:
-                return prefix
-            break  # an exception: this address is remote, whatever less specific lines say
+    # An empty value is an exception: this address is remote, whatever less specific lines say.
+    if prefix := virtual.first(keys):
+        return prefix
     raise Refused("remote-address", "name the domain in control/locals or control/virtualdomains, if it is yours")

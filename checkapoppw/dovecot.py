@@ -61,6 +61,8 @@ def login(environ: dict[bytes, bytes], settings: "Settings", log: "Log", entry: 
         asked = stages.understand(data, settings, entry, lookup)
         sources = Sources(settings.root)
         account = stages.identify(asked.login, sources, entry)
+        if wants_password or not lookup:  # mail goes on being delivered
+            stages.see_unlocked(account, sources, entry)
         entry["file"], content, maildir = _looked_up(account, stages.default_delivery(account, sources))
         credentials = apopfile.parse_credentials(content)
         context = stages.context(environ, settings, time.time(), posix.getppid())
@@ -143,5 +145,6 @@ def _looked_up(account: Account, delivery: bytes | None) -> tuple[bytes, bytes, 
 
 
 def _files(account: Account, delivery: bytes | None) -> bytes:
-    path, content, maildir = stages.password_file(dotqmail.open_home(account.home), account, delivery, {})
+    home = dotqmail.open_home(account.home, account.nobodys)
+    path, content, maildir = stages.password_file(home, account, delivery, {})
     return b"\0".join([path, maildir or b"", content])

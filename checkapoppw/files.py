@@ -3,7 +3,7 @@
 import posix
 
 _REGULAR, _TYPE = 0o100000, 0o170000  # inode(7); the module stat would be one import more
-_PIECE = 65536  # a pipe's or a socket's buffer; also what is reserved before a file shows how long it is
+PIECE = 65536  # a pipe's or a socket's buffer; also what is reserved before a file shows how long it is
 
 
 class Directory:
@@ -45,7 +45,7 @@ def read_all(descriptor: int, limit: int) -> bytes:
     content = bytearray()
     try:
         while len(content) <= limit:
-            piece = posix.read(descriptor, min(_PIECE, limit + 1 - len(content)))
+            piece = posix.read(descriptor, min(PIECE, limit + 1 - len(content)))
             if not piece:
                 break
             content += piece

@@ -10,7 +10,7 @@ import sys
 import time
 
 from . import files
-from .errors import Deferred
+from .errors import Deferred, Refused
 from .users import Account
 
 TYPE_CHECKING = False
@@ -154,9 +154,16 @@ def unshield() -> None:
 
 
 def may_become(account: Account) -> bool:
-    """Whether we are root, who can become any account.  Raises Deferred (not-root) where we can never be this one."""
+    """Whether we are root, who can become any account.
+
+    Where we can never be this one, raises Deferred (not-root), and Refused (no-account) for an address that is
+    nobody's, so that the exit code does not tell which names there are (doc/callers.md, C81).
+    """
     own = posix.geteuid()
     if own and own != account.uid:
+        if account.nobodys:
+            why = f"uid {own} cannot become uid {account.uid}"
+            raise Refused("no-account", f"the address is wrong; or start checkapoppw as root: {why}")
         why = f"uid {own} cannot become uid {account.uid}"
         raise Deferred("not-root", f"start checkapoppw as root, under qmail-smtpd by sudo: {why}")
     return not own

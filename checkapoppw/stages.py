@@ -14,7 +14,10 @@ maildir     its maildir, or None
 import posix
 
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
-from .errors import LoginError, Misused
+from .errors import LoginError, Misused, Refused
+
+# Bytes of names; of others it is looked at before whether they are meant
+_USUAL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_+=@"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,14 +56,41 @@ def identify(login: bytes, sources: "Sources", entry: "Entry") -> users.Account:
     """The account that an address is delivered to.
 
     A login without an `@` is a local part, and reads no control file of domains (doc/mapping.md, M1).
-    Raises what control.rewrite(), users and the sources raise.
+    Raises what control.rewrite(), users and the sources raise; what is wrong with the name itself is in the remedy.
     """
-    local = entry["local"] = control.rewrite(login, sources.domains()) if b"@" in login else login
-    account = users.look_up(local, sources)
+    try:
+        local = entry["local"] = control.rewrite(login, sources.domains()) if b"@" in login else login
+        account = users.look_up(local, sources)
+    except LoginError as error:
+        if error.reason in ("remote-address", "no-alias") and (advice := _advice(login, entry.get("local"), sources)):
+            error.remedy, error.names = advice
+        raise
+    is_nobodys = account.source == "getpw" and account.ext == local
+    if is_nobodys or login.translate(None, _USUAL):
+        account.advice = _advice(login, local if is_nobodys else None, sources)
     users.check_ids(account)
     entry.update(assigned=account, account=account.user, uid=account.uid)
     users.check_home(account)
     return account
+
+
+def _advice(login: bytes, local: bytes | None, sources: "Sources") -> tuple[str, tuple[bytes, ...]] | None:
+    # local: where the passwd file has nobody for it
+    from . import misnamed, passedover
+
+    return (passedover.by_address(local, sources) if local else None) or misnamed.advise(login, sources.domains)
+
+
+def see_unlocked(account: users.Account, sources: "Sources", entry: "Entry") -> None:
+    """See that the administrator has not locked the address (doc/callers.md, C82).
+
+    Raises Refused (locked); Deferred where that cannot be told: control-unreadable, no-locals.
+    """
+    content = sources.control_file(control.LOCKED)
+    if content is not None:
+        from . import locks
+
+        locks.see_unlocked(content, entry["local"], account, sources)
 
 
 def default_delivery(account: users.Account, sources: "Sources") -> bytes | None:
@@ -87,6 +117,8 @@ def password_file(
         path = entry["file"] = home.whole(name)
         return path, apopfile.read_file(path, descriptor, looks[-1][1], account.uid), maildir
     except LoginError as error:
+        if isinstance(error, Refused) and account.advice:
+            error.remedy, error.names = account.advice
         _name_link(error)
         raise
 

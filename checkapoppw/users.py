@@ -20,8 +20,10 @@ if TYPE_CHECKING:
         def home_owner(self, home: bytes) -> int: ...
 
 
-_LONGEST_NAME = 31  # GETPW_USERLEN - 1 in qmail-getpw.c
-_BREAK = b"-"  # conf-break
+LONGEST_NAME = 31  # GETPW_USERLEN - 1 in qmail-getpw.c
+BREAK = b"-"  # conf-break
+_ALIAS = b"alias"  # conf-users: who has what nobody has
+NOBODYS = b"\x01"  # a local part that is in no assignment but the catch-all
 NO_ID = 0xFFFFFFFF  # setresuid(2) takes it for "leave it as it is"
 SHELL = b"/bin/sh"
 
@@ -30,9 +32,11 @@ class Account:
     """Who an address belongs to: what qmail-lspawn hands to qmail-local, and the shell.
 
     dash and ext make the name of the dot-qmail file; source is `cdb` or `getpw`
+    nobodys: whether the address is its only because nobody else has it: all of alias's, and of the catch-all's
+    advice: where there is no password file, what to say in the place of that, in words with the names for them
     """
 
-    __slots__ = ("dash", "ext", "gid", "home", "shell", "source", "uid", "user")
+    __slots__ = ("advice", "dash", "ext", "gid", "home", "nobodys", "shell", "source", "uid", "user")
 
     def __init__(self, user: bytes, uid: int, gid: int, home: bytes, dash: bytes, ext: bytes,
                  shell: bytes = SHELL, source: str = "cdb") -> None:
@@ -44,6 +48,8 @@ class Account:
         self.ext = ext
         self.shell = shell
         self.source = source
+        self.nobodys = user == _ALIAS
+        self.advice: tuple[str, tuple[bytes, ...]] | None = None
 
     @property
     def is_extension(self) -> bool:
@@ -60,7 +66,13 @@ def look_up(local: bytes, host: "Host") -> Account:
         # qmail delivers its mail to nobody
         raise Refused("empty-local", "log in with a name that has something before the @")
     value = host.assignment(local)
-    return parse_assignment(value) if value is not None else getpw(local, host)
+    if value is None:
+        return getpw(local, host)
+    account = parse_assignment(value)
+    if account.ext.endswith(local) and not account.nobodys:  # as a catch-all's does
+        catch_all = host.assignment(NOBODYS)
+        account.nobodys = catch_all is not None and value == catch_all.removesuffix(NOBODYS) + local
+    return account
 
 
 def check(account: Account) -> None:
@@ -135,14 +147,14 @@ def getpw(local: bytes, host: "Host") -> Account:
     The longest name that is a user's wins, whose home must be that user's; nobody's goes to alias.
     Raises Deferred: home-stat, no-alias.
     """
-    for end in range(min(len(local), _LONGEST_NAME), -1, -1):
-        if end == len(local) or local[end : end + 1] == _BREAK:
+    for end in range(min(len(local), LONGEST_NAME), -1, -1):
+        if end == len(local) or local[end : end + 1] == BREAK:
             account = of_whole_name(local[:end].lower(), host)
             if account:
                 if end < len(local):
                     account.dash, account.ext = b"-", local[end + 1 :]
                 return account
-    alias = host.account(b"alias")
+    alias = host.account(_ALIAS)
     if alias is None:
         raise Deferred("no-alias", "add the account alias, or a line `+:alias:...' to users/assign")
     alias.dash, alias.ext = b"-", local
@@ -154,7 +166,7 @@ def of_whole_name(name: bytes, host: "Host") -> Account | None:
 
     Raises Deferred (home-stat).
     """
-    if len(name) > _LONGEST_NAME or name != name.lower():
+    if len(name) > LONGEST_NAME or name != name.lower():
         return None
     account = host.account(name)
     try:

@@ -51,7 +51,16 @@ class Sound(Host):
             f"=joe:joe:{uid}:{uid}:{joe}:::", f"+joe-:joe:{uid}:{uid}:{joe}:-::",
             f"+vdom-:vmail:{uid}:{uid}:{vdom}:-::", f"+:alias:{uid}:{uid}:{alias}:-::",
         ]
+        for box in (self.homes["joe"] / "Maildir", self.homes["vdom"] / "info"):
+            self.maildir(box)
         self.newu()
+
+    def maildir(self, path: Path) -> None:
+        """Make a mailbox that belongs to the owner of its directory."""
+        owner = path.parent.stat()
+        for directory in (path, *(path / part for part in ("cur", "new", "tmp"))):
+            directory.mkdir(mode=0o700)
+            os.chown(directory, owner.st_uid, owner.st_gid)
 
     def text(self, *more: str, dot: str = ".") -> None:
         """Write users/assign, with more lines."""

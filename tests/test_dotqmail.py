@@ -44,6 +44,15 @@ def test_an_extension_cannot_climb(ext: bytes) -> None:
     (b" ./Maildir/\n", None),
     (b"Maildir/\n", None),
     (b"./a\0b/\n./c/\n", None),
+    (b"\n./List/\n", None),
+    (b" \t\n./List/\n", None),
+    (b"\0\n./List/\n", None),
+    (b"&a@b\n\n./List/\n", b"./List/"),
+    (b"+list\n./List/\n", None),
+    (b"./List/\n+list \n&a@b\n", b"./List/"),
+    (b"./List/\n+list\n|prog\n", None),
+    (b"+list\0x\n./List/\n", None),
+    (b"+lists\n./List/\n", b"./List/"),
     (b"#" * dotqmail.LARGEST + b"\n./Maildir/\n", None),
     (b"#" * (dotqmail.LARGEST - 3) + b"\n./Maildir/\n", None),
     (b"#" * (dotqmail.LARGEST - 20) + b"\n./Maildir/\n", b"./Maildir/"),
@@ -51,6 +60,41 @@ def test_an_extension_cannot_climb(ext: bytes) -> None:
 def test_maildir_line(content: bytes, maildir: bytes | None) -> None:
     """The first line that names a maildir counts; what may be cut short, or holds a NUL, does not."""
     assert dotqmail.maildir_line(content[: dotqmail.LARGEST + 1]) == maildir
+
+
+@pytest.mark.parametrize("content", [b"./Maildir/\n", b"# none\n|prog\n./Maildir/\n", b"./Mailbox\n", b"&a@b\n"])
+def test_a_file_with_an_x_bit_names_no_mailbox(content: bytes, tmp_path: Path) -> None:
+    """Where its owner may execute the file, qmail only forwards by it, and defers for a file or program line."""
+    for mode, there in ((0o744, False), (0o500, False), (0o655, True)):
+        (tmp_path / ".qmail-x").write_bytes(content)
+        (tmp_path / ".qmail-x").chmod(mode)
+        found = dotqmail.maildir(governing(tmp_path), None)
+        assert (found is not None) == (there and b"./Maildir/" in content)
+
+
+def test_an_empty_file_with_an_x_bit(tmp_path: Path) -> None:
+    """An empty dot-qmail file is the default delivery, whatever its mode."""
+    (tmp_path / ".qmail").touch(0o744)
+    own = dotqmail.Governing(files.Directory(bytes(tmp_path)), b"", b"")
+    assert dotqmail.maildir(own, b"./Maildir/") == b"./Maildir/"
+
+
+@pytest.mark.parametrize(("content", "maildir"), [
+    (b"#maildir ./Maildir/\n|preline /usr/bin/procmail\n", b"./Maildir/"),
+    (b"|preline /usr/bin/procmail\n#maildir\t/var/mail/joe smith/ \n", b"/var/mail/joe smith/"),
+    (b"./Backup/\n#maildir ./Maildir/\n#maildir ./Other/\n", b"./Maildir/"),
+    (b"#maildir Maildir/\n", None),
+    (b"#maildir ./Mailbox\n", None),
+    (b"# maildir ./Maildir/\n", None),
+    (b"#maildirs ./Maildir/\n", None),
+    (b"#./Maildir/\n", None),
+    (b"#maildir\n", None),
+    (b"#maildir ./a/\0/\n", b"./a/"),
+    (b"\n#maildir ./Maildir/\n", None),
+])
+def test_a_comment_that_names_the_mailbox(content: bytes, maildir: bytes | None) -> None:
+    """A comment `#maildir DIRECTORY/' names the mailbox where a program delivers; it counts before other lines."""
+    assert dotqmail.maildir_line(content) == maildir
 
 
 @pytest.mark.parametrize(("there", "dash", "ext", "default", "maildir"), [

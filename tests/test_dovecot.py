@@ -105,6 +105,16 @@ def test_lookups(host: Host, joe: Path, reply: Path) -> None:
     assert "password" not in answered(host, reply, LOOKUP, SERVICE="pop3", **asked)[1]
 
 
+def test_a_locked_address_gets_its_mail(host: Host, joe: Path, reply: Path) -> None:
+    """Nobody logs in to a locked address, by whatever mechanism; a look-up for delivery finds it all the same."""
+    host.control("apoplocked", b"joe\n")
+    assert answered(host, reply, RIGHT) == (1, {})
+    assert answered(host, reply, LOOKUP, AUTHORIZED="1", CREDENTIALS_LOOKUP="1", AUTH_MECH="CRAM-MD5") == (3, {})
+    assert "reason=locked" in host.log.read_text()
+    code, found = answered(host, reply, LOOKUP, AUTHORIZED="1")
+    assert (code, found["userdb_uid"]) == (0, str(UID))
+
+
 @pytest.mark.parametrize(("mechanism", "lines", "code", "given"), [
     ("CRAM-MD5", [b"tanstaaf"], 0, 0), ("APOP", [b"tanstaaf"], 0, 0), ("SCRAM-SHA-256", [b"tanstaaf"], 0, 0),
     ("DIGEST-MD5", [b"{PBKDF2}x", b"{PLAIN}tanstaaf"], 0, 1),

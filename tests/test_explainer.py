@@ -47,6 +47,7 @@ def test_a_virtual_address(host: Host, joe: Path) -> None:
         "dot_qmail": [".qmail-list", ".qmail-default"], "candidates": [".apop-list"],
         "found": [{"name": ".apop-list", "mode": "100600", "owner": UID, "size": 2, "link": None}],
         "file": f"{joe}/.apop-list", "governing": f"{joe}/.qmail-list", "maildir": "./List/",
+        "mailbox": "there is no such directory",
         "credentials": [{"scheme": "PLAIN", "label": None, "expires": None, "for": None, "expired": False}],
         "status": "ok", "reason": "ok", "remedy": None, "mechanisms": ["plain", "apop", "cram-md5", "scram-sha-256"],
     }

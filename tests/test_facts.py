@@ -10,7 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw import apopfile, control, digests, hashes, hints, libcrypt, log, process, request, schemes, settings
+from checkapoppw import (
+    apopfile,
+    control,
+    digests,
+    hashes,
+    hints,
+    libcrypt,
+    log,
+    process,
+    request,
+    schemes,
+    settings,
+    stages,
+    users,
+)
 from checkapoppw.commands import check, installed
 from checkapoppw.commands.doctor import resources
 from checkapoppw.commands.errors import Trouble
@@ -70,7 +84,7 @@ def test_control_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: set[bytes] = set()
 
     class Noting(Sources):
-        def control_file(self, name: bytes) -> bytes | None:
+        def beginning(self, name: bytes, _: int = 0) -> bytes | None:
             asked.add(name)
             return b"x" if name == b"me" else None
 
@@ -78,13 +92,14 @@ def test_control_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = Noting(bytes(tmp_path))
     host.domains()
     host.default_delivery()
-    assert asked == {*control.LISTS, *control.LINES}
+    stages.see_unlocked(users.Account(b"joe", 1, 1, b"/", b"", b""), host, {"local": b"joe"})
+    assert asked == {*control.LISTS, *control.LINES, control.LOCKED}
     monkeypatch.setenv("QMAIL_ROOT", str(tmp_path))
     for name, reader in zip(control.FOR_PASSWORDS, (_scheme, policy.least_strength), strict=True):
         (tmp_path / "control" / name.decode()).write_text("none such\n")
         with pytest.raises(Trouble, match=name.decode()):
             reader()
-    listed = {name.decode() for name in control.LISTS + control.LINES + control.FOR_PASSWORDS}
+    listed = {name.decode() for name in control.LISTS + control.LINES + control.FOR_PASSWORDS + (control.LOCKED,)}
     files = section("checkapoppw.8", "FILES") + section("apoppasswd.1", "FILES")
     assert set(re.findall(r"control/(\w+)", files)) == listed
     named = {

@@ -156,6 +156,39 @@ def test_unprivileged_caller(host: Host, joe: Path) -> None:
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("catch_all", [b"+:alias:%d:%d:%s:-::", b"+:others:%d:%d:%s:-::"])
+def test_exit_codes_do_not_tell_names(host: Host, joe: Path, catch_all: bytes) -> None:
+    """To who is not root, a name that nobody has is refused like a wrong password; a named account is temporary."""
+    os.chmod(host.base, 0o777)
+    alias, jane = host.home("alias", UID + 2), host.home("jane", UID + 2)
+    host.assign(
+        b"=joe:joe:%d:%d:%s:::" % (UID, UID, bytes(joe)), b"=jane:jane:%d:%d:%s:::" % (UID + 2, UID + 2, bytes(jane)),
+        catch_all % (UID + 2, UID + 2, bytes(alias)),
+    )
+
+    def attempt(login: bytes) -> tuple[int, str]:
+        made = host.login(login + b"\0wrong\0\0", before=lambda: os.setresuid(UID, UID, UID))
+        return made.code, made.logged["reason"]
+
+    assert attempt(b"joe") == (1, "wrong-password")
+    assert attempt(b"nobody.there") == attempt(b"joe-list") == (1, "no-account")
+    assert attempt(b"jane") == (111, "not-root")
+
+
+@pytest.mark.root
+def test_a_home_of_alias_that_cannot_be_entered(host: Host, joe: Path) -> None:
+    """Nor does the home of alias tell which names there are, where only that cannot be entered."""
+    host.assign(
+        b"=joe:joe:%d:%d:%s:::" % (UID, UID, bytes(joe)), b"=jane:jane:%d:%d:/nonexistent:::" % (UID, UID),
+        b"+:alias:%d:%d:/nonexistent:-::" % (UID, UID))
+    for login, code, reason in (
+        (b"joe", 1, "wrong-password"), (b"nobody.there", 1, "no-account"), (b"jane", 111, "home-unreachable"),
+    ):
+        made = host.login(login + b"\0wrong\0\0")
+        assert (made.code, made.logged["reason"]) == (code, reason)
+
+
+@pytest.mark.root
 def test_gid_0_is_accepted(host: Host, joe: Path) -> None:
     """gid 0 is an account's like any other, as in qmail-lspawn."""
     host.assign(b"=joe:joe:%d:0:%s:::" % (UID, bytes(joe)))

@@ -97,6 +97,21 @@ def test_memory_limit(host: Host, joe: Path) -> None:
 
 
 @pytest.mark.installed
+def test_memory_limit_with_many_domains(host: Host, joe: Path) -> None:
+    """So are they for control files of any length, and an address that comes last in them."""
+    names = [b"domain-number-%06d.example" % number for number in range(100_000)]
+    host.control("locals", b"".join(b"%s\n" % name for name in names) + b"example.org\n")
+    host.control("virtualdomains", b"".join(b"v.%s:nobody\n" % name for name in names) + b"Virtual.Example:joe\n")
+    host.control("percenthack", b"example.com\n" + b"".join(b"%s\n" % name for name in names))
+    host.put(joe / ".apop-x", b"tanstaaf\n")
+    limit = 16 << 20
+    for login in (b"joe@example.org", b"x@virtual.example", b"x%virtual.example%example.com@example.com"):
+        data = login + b"\0tanstaaf\0\0"
+        made = host.login(data, before=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+        assert (made.code, made.errors) == (0, b""), made.log
+
+
+@pytest.mark.installed
 def test_broken_installation(host: Host, joe: Path, shared: Path) -> None:
     """Where its modules cannot be imported, a login is a temporary failure that prints nothing."""
     script = shared / "broken"

@@ -220,6 +220,8 @@ QMAIL: list[Setup] = [
      ("error", "vdmo", "nobody", "alias", "+vdmo-:"), control("virtualdomains", b"virtual.example:vdom\n")),
     ("no locals", both(remove("qmail", "control", "locals"), remove("qmail", "control", "me")),
      ("error", "neither control/locals nor control/me"), control("me", b"example.org\n")),
+    ("twice", lambda host: host.newu(host.lines[0]), ("warning", "line 2 is ignored", "line 1", "=joe:"),
+     lambda host: host.newu()),
     ("forgotten qmail-newu", lambda host: host.text("+new-:new:1:1:/home/new:-::"),
      ("error", "users/assign", "line 1 (+new-:)", "run qmail-newu"), lambda host: host.newu()),
     ("newer", lambda host: os.utime(host.root / "users" / "cdb", (1e9, 1e9)),

@@ -19,6 +19,7 @@ RECORD: dict[str, Any] = dict.fromkeys(KEYS) | {
         {"name": ".apop-default", "mode": "100600", "owner": 1000, "size": 9, "link": ".apop"},
     ],
     "file": "/home/joe/.apop-default", "governing": "/home/joe/.qmail-default", "maildir": "./Maildir/",
+    "mailbox": "there is no such directory",
     "credentials": [{"scheme": "PLAIN", "label": "phone", "expires": "2030-01-31", "for": ["smtp"], "expired": False}],
     "status": "ok", "reason": "ok", "mechanisms": ["plain", "apop"],
 }
@@ -34,7 +35,7 @@ def test_a_whole_tree() -> None:
   account      joe, uid 1000, gid 100, home /home/joe, dash "-", extension "list"
   dot-qmail    .qmail-list .qmail-default
   governed by  /home/joe/.qmail-default
-  maildir      ./Maildir/
+  maildir      ./Maildir/; there is no such directory
   passwords    .apop-list: No such file
                .apop-default: mode 0600, owner 1000, 9 bytes, a link to .apop
                  {PLAIN} label phone for smtp expires 2030-01-31
@@ -65,3 +66,15 @@ def test_nothing_reaches_the_terminal(value: bytes) -> None:
         for colour in ("\x1b[1m", "\x1b[32m", "\x1b[0m"):
             line = line.replace(colour, "")
         assert line.isprintable()
+
+
+def test_blanks_in_names_are_seen() -> None:
+    """A blank in a login or a file's name, at its end above all, is shown as a code; those of our own words stay."""
+    shown = tree(RECORD | {
+        "login": "joe ", "local": "joe ", "rule": "no @: a local part already",
+        "found": [RECORD["found"][0] | {"name": ".apop-joe "}],
+    })
+    assert shown[0] == "\x1b[1mjoe\\x20\x1b[0m"
+    assert "  local part   joe\\x20" in shown
+    assert "  domain       no @: a local part already" in shown
+    assert any(line.endswith(".apop-joe\\x20: No such file") for line in shown)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw import sources, users
+from checkapoppw import files, sources, users
 from checkapoppw.errors import Deferred
 from checkapoppw.sources import Sources
 
@@ -31,10 +31,22 @@ def test_control_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "control" / "me").unlink()
     with pytest.raises(Deferred, match="no-locals"):
         host.domains()
-    (tmp_path / "control" / "locals").write_bytes(b"x" * 100)
-    monkeypatch.setattr(sources, "LARGEST", 50)
+    (tmp_path / "control" / "locals").write_bytes(b"x\n" * files.PIECE)
+    assert b"x" in host.domains().locals
+    monkeypatch.setattr(sources, "LARGEST", files.PIECE)
     with pytest.raises(Deferred, match="control-unreadable"):
-        host.domains()
+        host.control_file(b"locals")
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (b"./Maildir/ \n", b"./Maildir/"), (b"|prog\n./Maildir/\n", b"|prog"),
+    (b"|prog\n./no/\n#maildir ./Maildir/\n", b"|prog\n#maildir ./Maildir/"), (b"", b""),
+])
+def test_default_delivery(tmp_path: Path, content: bytes, said: bytes) -> None:
+    """Of control/defaultdelivery the first line counts, and comments."""
+    (tmp_path / "control").mkdir()
+    (tmp_path / "control" / "defaultdelivery").write_bytes(content)
+    assert Sources(bytes(tmp_path)).default_delivery() == said
 
 
 def test_no_directory_of_qmail(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from checkapoppw import cdb, control, dotqmail, users
 from checkapoppw.errors import Deferred, LoginError, Refused
 
 from . import vectors
+from .host import write_cdb
 
 
 class Host:
@@ -129,3 +130,20 @@ def test_home_that_fails_for_now() -> None:
         users.getpw(b"joe", Failing(config))
     Failing.error = errno.EACCES
     assert users.getpw(b"joe", Failing(config)).user == b"alias"
+
+
+@pytest.mark.parametrize(("local", "is_nobodys"), [
+    (b"joe", False), (b"joe-x", False), (b"info", False), (b"unknown", True), (b"vdom-x", True), (b"x", True),
+    (b"own-x", False),
+])
+def test_nobodys(tmp_path: Path, local: bytes, is_nobodys: bool) -> None:
+    """Nobody's is what the catch-all matches, and all that is alias's; not what an entry names by itself."""
+    write_cdb(tmp_path / "cdb", b"=joe:joe:1:1:/h:::\n+joe-:joe:1:1:/h:-::\n=info:other:6:6:/v:-:info:\n"
+              b"+own-:other:6:6:/v:-:own-:\n+vdom-:alias:7:7:/a:-:vdom-:\n+:vmail:5:5:/v:-::\n.\n")
+
+    class There(Host):
+        def assignment(self, local: bytes) -> bytes | None:
+            with open(tmp_path / "cdb", "rb") as file:
+                return users.assignment(local, lambda key: cdb.get(file.fileno(), key))
+
+    assert users.look_up(local, There({"passwd": [], "dirs": [], "assign": None})).nobodys == is_nobodys

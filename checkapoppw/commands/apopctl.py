@@ -1,4 +1,4 @@
-"""apopctl: administrators see where an address goes, and why a login fails (apopctl.8)."""
+"""apopctl: administrators see where an address goes, and why a login fails, and lock addresses (apopctl.8)."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .. import __version__, hints
-from . import terminal
+from . import locking, terminal
 from .check import MECHANISMS, attempt, beside, environment, exit_status
 from .doctor.checks import findings
 from .doctor.findings import ERROR
@@ -47,7 +47,7 @@ def _root() -> bytes:
 @_with_root
 @click.version_option(__version__, prog_name="apopctl")
 def command() -> None:
-    """See where an address goes, and why a login fails.
+    """See where an address goes, why a login fails, and lock addresses.
 
     Exit status: 2 usage, 111 system trouble, 130 interrupted; 0 and 1 as each command says.
     """
@@ -144,6 +144,34 @@ def doctor(run_files: tuple[str, ...], as_json: bool, program: str | None, addre
     if level != ERROR and not as_json:
         terminal.answer(["no errors found"])
     click.get_current_context().exit(1 if level == ERROR else 0)
+
+
+@command.command()
+@_with_root
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def lock(names: tuple[str, ...]) -> None:
+    """Let nobody log in as these.
+
+    A NAME with an @ is that one address. One without is an account with all its addresses, or a local part. Whatever
+    the owner does, logins are refused like a wrong password; mail is delivered as before. The names are kept in
+    control/apoplocked.
+
+    Exit status: 1, and nothing is changed, for a name that would lock nobody.
+    """
+    terminal.answer(locking.lock(_root(), [*map(os.fsencode, names)]))
+
+
+@command.command()
+@_with_root
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def unlock(names: tuple[str, ...]) -> None:
+    """Let people log in again as these.
+
+    Each NAME is taken out of control/apoplocked.
+
+    Exit status: 1, and nothing is changed, where one is not there.
+    """
+    terminal.answer(locking.unlock(_root(), [*map(os.fsencode, names)]))
 
 
 def main() -> None:

@@ -7,16 +7,17 @@ import pwd
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
-from ... import users
+from ... import passedover, users
 from ...errors import LoginError
 from ...sources import Sources
 from ..escape import shown, word
-from .findings import ERROR, Finding, of_login
+from .findings import ERROR, NOTE, WARNING, Finding, of_login
 
 NEWU = "run qmail-newu"
 _FIELDS = 6
-# A local part that nobody has, and so is alias's
-NOBODYS = b"\x01"
+# As Debian and others number accounts (login.defs(5)), and what they write for "no home"
+_FIRST_PERSON, _NOBODY = 1000, 65534
+_NO_HOMES = (b"/nonexistent", b"/dev/null", b"/")
 
 
 class Text:
@@ -24,12 +25,14 @@ class Text:
 
     entries: keys of users/cdb to data; of equal keys the first one counts, as in a look-up
     lines: the number of each key's line
+    again: further lines for a key, each with its number; they do not count
     bad: the number of the first line that qmail-newu refuses, or None
     """
 
     def __init__(self, content: bytes) -> None:
         self.entries: dict[bytes, bytes] = {}
         self.lines: dict[bytes, int] = {}
+        self.again: list[tuple[int, bytes]] = []
         self.bad: int | None = None
         for number, line in enumerate(content.split(b"\n"), 1):
             if line.startswith(b"."):
@@ -39,6 +42,8 @@ class Text:
                 self.bad = number
                 return
             key = b"!" + name[1:].lower() + (b"" if name.startswith(b"+") else b"\0")
+            if key in self.entries:
+                self.again.append((number, key))
             self.entries.setdefault(key, b"\0".join(fields[:_FIELDS]))
             self.lines.setdefault(key, number)
         self.bad = number  # the line with the dot is missing
@@ -73,6 +78,27 @@ def differences(text: Text, known: Mapping[bytes, bytes], path: str) -> Iterator
         return
     more = f", nor are {len(changed) + len(gone) - 1} others the same" if len(changed) + len(gone) > 1 else ""
     yield Finding(ERROR, f"{path} was changed, and qmail-newu not run: {what}{more}", NEWU)
+
+
+def ignored(text: Text, path: str) -> Iterator[Finding]:
+    """Lines for a name that an earlier line is for.  path: users/assign, shown"""
+    for number, key in text.again:
+        yield Finding(
+            WARNING, f"{path} line {number} is ignored: line {text.lines[key]} is for {written(key)}: already",
+            f"remove one of the two lines, and {NEWU}",
+        )
+
+
+def in_directories(known: Mapping[bytes, bytes]) -> Iterator[Finding]:
+    """Prefixes whose addresses have their files in a directory of their own, as qmail-pw2u -/ makes them."""
+    for key, value in known.items():
+        dash, home = (value.split(b"\0") + [b""] * _FIELDS)[4:2:-1]
+        if b"/" in dash:
+            yield Finding(
+                NOTE, f"users/cdb, {written(key)}: its passwords are {shown(home)}/.apop{shown(dash)}EXT alone, where "
+                "apoppasswd makes none",
+                f"make them by hand, or let the dash be - and {NEWU}, and move what is there",
+            )
 
 
 def dead(known: Mapping[bytes, bytes], wild: bytes, lines: Mapping[bytes, int]) -> Iterator[Finding]:
@@ -113,7 +139,7 @@ def from_passwd(known: Mapping[bytes, bytes], host: Sources) -> tuple[list[users
         return [], []  # a catch-all leaves nothing to the passwd file
     found, findings = [], []
     try:
-        alias = users.getpw(NOBODYS, host)
+        alias = users.getpw(users.NOBODYS, host)
         users.check(alias)
         alias.dash = alias.ext = b""
         found.append(alias)
@@ -121,13 +147,27 @@ def from_passwd(known: Mapping[bytes, bytes], host: Sources) -> tuple[list[users
         findings.append(of_login("passwd file", error))
     for name in (entry.pw_name.encode("utf-8", "surrogateescape") for entry in pwd.getpwall()):
         try:
-            account = None if b"!" + name + b"\0" in known else users.of_whole_name(name, host)
-            if account:
+            account = None if b"!" + name + b"\0" in known else host.account(name)
+            objected = passedover.objection(name, account, host) if account else None
+            if account and objected:
+                findings += _passed_over(account, *objected)
+            elif account:
                 users.check(account)
                 found.append(account)
         except LoginError as error:
             findings.append(of_login(shown(name), error))
     return found, findings
+
+
+def _passed_over(account: users.Account, words: str, names: tuple[bytes, ...]) -> Iterator[Finding]:
+    # Not what a system has of itself: such accounts have no mail.
+    is_system = account.user == b"root" or 0 < account.uid < _FIRST_PERSON or account.uid in (_NOBODY, users.NO_ID)
+    if not is_system and account.home not in _NO_HOMES:
+        entry = f"={shown(account.user)}:USER:UID:GID:HOME:::"
+        yield Finding(
+            WARNING, f"{words % tuple(map(shown, names))}, so that its mail and logins go to alias",
+            f"mend that, or add {entry} to users/assign and {NEWU}, if it is to have mail",
+        )
 
 
 def unassigned(virtual: Mapping[bytes, bytes], known: Mapping[bytes, bytes], host: Sources) -> list[bytes]:

@@ -10,7 +10,7 @@ from ...sources import Sources
 from ..escape import sentence, shown
 from ..explain.explainer import Explainer
 from ..reports import Report, look, raw
-from . import assignments, homes, installation, qmailfiles, resources, service
+from . import assignments, homes, installation, qmailfiles, resources, service, ways
 from .findings import ERROR, NOTE, WARNING, Finding, meaning
 from .inhome import Home
 from .resources import Context
@@ -51,6 +51,7 @@ def _addresses(explainer: Explainer, logins: list[bytes]) -> Iterator[Finding]:
 
 
 def _qmail(host: Sources, context: Context) -> Iterator[Finding]:
+    yield from ways.examine(host.qmail.path)
     yield from qmailfiles.control_files(host)
     assigned = qmailfiles.Assigned(host)
     yield from assigned.findings
@@ -64,7 +65,14 @@ def _qmail(host: Sources, context: Context) -> Iterator[Finding]:
     others, wrong = assignments.from_passwd(records, host)
     yield from wrong
     yield from _virtual(host, assigned.known)
-    yield from _homes(homes.of_accounts(those, others), context)
+    yield from _homes(homes.of_accounts(those, others, _delivery(host)), context)
+
+
+def _delivery(host: Sources) -> bytes | None:
+    try:
+        return host.default_delivery()
+    except LoginError:
+        return None  # it has been told
 
 
 def _homes(found: list[Home], context: Context) -> Iterator[Finding]:
@@ -114,7 +122,7 @@ def _of_alias(host: Sources) -> list[bytes] | None:
         report["names"] = [*map(os.fsdecode, os.listdir(account.home))]
 
     try:
-        account = users.look_up(assignments.NOBODYS, host)
+        account = users.look_up(users.NOBODYS, host)
         users.check(account)
         [(report, _)] = look([(account, names)])
     except LoginError:

@@ -15,8 +15,14 @@ from .findings import LEVELS, NOTE, Finding, of_login
 from .inhome import Home, look_over
 
 
-def of_accounts(assigned: Iterable[tuple[bytes, users.Account]], passwd: Iterable[users.Account]) -> list[Home]:
-    """Every home once.  assigned: the accounts of users/cdb with their keys; passwd: those of the passwd file"""
+def of_accounts(
+    assigned: Iterable[tuple[bytes, users.Account]], passwd: Iterable[users.Account], delivery: bytes | None = None
+) -> list[Home]:
+    """Every home once.
+
+    assigned: the accounts of users/cdb with their keys; passwd: those of the passwd file
+    delivery: as sources.default_delivery() gives it
+    """
     homes: dict[tuple[bytes, int], Home] = {}
     for key, account in assigned:
         home = homes.setdefault((account.home, account.uid), Home(account.home, account.uid, account.gid))
@@ -26,6 +32,8 @@ def of_accounts(assigned: Iterable[tuple[bytes, users.Account]], passwd: Iterabl
         home = homes.setdefault((account.home, account.uid), Home(account.home, account.uid, account.gid))
         home.serve(b"", b"")
         home.serve(b"-", b"", more=True)
+    for found in homes.values():
+        found.delivery = delivery
     return list(homes.values())
 
 

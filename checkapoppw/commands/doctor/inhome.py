@@ -19,6 +19,7 @@ from ..escape import quoted, remedy, sentence, shown
 from ..explain.inspection import unverifiable
 from ..passwords.place import file_name
 from ..reports import Report
+from . import mailboxes
 from .findings import ERROR, NOTE, WARNING, Finding, is_roots_way, meaning, of_login
 
 # So many of one home are told; whoever has more will look again.
@@ -33,6 +34,7 @@ class Home:
 
     path, uid, account: where, and with whose ids
     assigned: whether users/cdb says so, and not the passwd file, which has many accounts that never get mail
+    delivery: as sources.default_delivery() gives it
     """
 
     def __init__(self, path: bytes, uid: int, gid: int) -> None:
@@ -41,6 +43,7 @@ class Home:
         self.uid = uid
         self.assigned = False
         self._way: bool | None = None
+        self.delivery: bytes | None = None
         self.suffixes: set[bytes] = set()
         self._starts: dict[bytes, set[bytes]] = {}
 
@@ -56,6 +59,11 @@ class Home:
         self.suffixes |= {dotqmail.suffix(dash, ext), *dotqmail.default_suffixes(dash, ext)}
         if more:
             self._starts.setdefault(dotqmail.suffix(dash, ext), set()).add(dash)
+
+    def directories(self) -> set[bytes]:
+        """What follows `.apop` in the names of directories that hold password files."""
+        dashes = {dash for those in self._starts.values() for dash in those}
+        return {dash.rpartition(b"/")[0] for dash in dashes if b"/" in dash}
 
     def reaches(self, suffix: bytes) -> bool:
         """Whether a login can ask for the file `.apop` + suffix, as an address's own or as a default one."""
@@ -94,6 +102,7 @@ def look_over(home: Home, report: Report) -> None:
             findings += _no_default(home, name, names)
         else:
             findings += _out_of_reach(home, name)
+    findings += mailboxes.examine(there, home.uid, reached, home.delivery)
     report.update(passwords=len(reached), boxless=b".apop" in reached and b".qmail" not in names, schemes=used)
     if reached:
         seen = ((_status(there, name), shown(there.whole(name))) for name in reached)
@@ -111,11 +120,23 @@ def _is_reached(home: Home, name: bytes) -> bool:
 
 def _names(home: Home) -> list[bytes]:
     try:
-        return sorted(os.listdir(home.path))
+        within = set(os.listdir(home.path))
+        # A dash with a slash, as qmail-pw2u -/ gives it, has the files in directories.
+        for directory in (stem + start for start in home.directories() for stem in (b".apop", b".qmail")):
+            within.discard(directory)
+            within |= {directory + b"/" + name for name in _within(os.path.join(home.path, directory))}
+        return sorted(within)
     except OSError:
         # It may be one to enter and not to list: then the names are to be guessed.
         names = [stem + suffix for stem in (b".apop", b".qmail") for suffix in sorted(home.suffixes)]
         return [name for name in names if os.path.lexists(os.path.join(home.path, name))]
+
+
+def _within(directory: bytes) -> list[bytes]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
 
 
 def _status(there: files.Directory, name: bytes) -> os.stat_result | None:

@@ -9,7 +9,7 @@ from ... import control, files
 from ...errors import Deferred, LoginError
 from ...sources import Sources
 from ..escape import quoted, sentence, shown, word
-from . import assignments
+from . import assignments, lines
 from .cdbdump import records
 from .findings import ERROR, NOTE, WARNING, Finding, is_roots_way, meaning, of_login
 
@@ -24,6 +24,7 @@ _BLEMISHES = (
 # A clock may be this much behind the file server's.
 SECONDS = 120
 LARGEST = 1 << 30
+_BLANK = b" \t"
 
 
 def in_root(root: bytes, name: bytes) -> str:
@@ -60,14 +61,21 @@ def control_files(host: Sources) -> Iterator[Finding]:
         if name in control.LINES:
             content = content.partition(b"\n")[0]
         yield from _blemishes(path, content)
+        yield from _mistakes(shown(path), name, content)
         if name == b"virtualdomains":
             yield from _virtual_lines(shown(path), content)
     try:
-        known = host.domains()
+        host.domains()
     except LoginError as error:
         yield of_login(shown(root), error)
         return
-    yield from _twice(in_root(root, b"control/virtualdomains"), host, known.locals)
+    yield from _twice(in_root(root, b"control/virtualdomains"), host, _locals(host))
+
+
+def _locals(host: Sources) -> set[bytes]:
+    content = host.control_file(b"locals")
+    listed = [control.first_line(host.control_file(b"me") or b"")] if content is None else control.entries(content)
+    return {name.lower() for name in listed}
 
 
 def _blemishes(path: bytes, content: bytes) -> Iterator[Finding]:
@@ -81,17 +89,20 @@ def _blemishes(path: bytes, content: bytes) -> Iterator[Finding]:
             )
 
 
+def _mistakes(path: str, name: bytes, content: bytes) -> Iterator[Finding]:
+    for one in lines.mistakes(name, content):
+        yield Finding(
+            ERROR if one.certain else WARNING, f"{path} line {one.number}, {shown(one.entry)}, has {one.what}",
+            f"let it be {quoted(one.right)}" if one.right else "write it anew, or remove it",
+        )
+
+
 def _virtual_lines(path: str, content: bytes) -> Iterator[Finding]:
     seen: dict[bytes, int] = {}
     for number, line in enumerate(content.split(b"\n"), 1):
         for entry in control.entries(line):
             key, colon, _ = entry.partition(b":")
-            if not colon:
-                yield Finding(
-                    WARNING, f"{path} line {number} is ignored: it has no colon",
-                    "write it as DOMAIN:PREFIX, or remove it",
-                )
-            elif key.lower() in seen:
+            if colon and key.lower() in seen:
                 yield Finding(
                     WARNING, f"{path} line {seen[key.lower()]} is ignored: line {number} is for {shown(key)} again",
                     "remove one of the two lines",
@@ -162,12 +173,17 @@ class Assigned:
                     WARNING, f"{self._path} is newer than users/cdb, though both say the same", assignments.NEWU,
                 ))
             self.findings += differing
+            self.findings += assignments.ignored(text, self._path)
+        self.findings += assignments.in_directories(entries)
         self.findings += assignments.dead(entries, known.get(b"", b""), text.lines if text else {})
 
 
 def nobodys(host: Sources, known: dict[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
     """The entries of control/virtualdomains whose addresses fall to alias: key and prefix."""
-    virtual = control.taken_apart(host.control_file(b"virtualdomains") or b"")
+    content = host.control_file(b"virtualdomains") or b""
+    # A line that is wrong is told already, and is not to be made right by another one elsewhere.
+    wrong = {one.key for one in lines.mistakes(b"virtualdomains", content)}
+    virtual = {key: prefix for key, prefix in control.taken_apart(content).items() if key.strip(_BLANK) not in wrong}
     for key in assignments.unassigned(virtual, known or {b"": b""}, host):
         yield key, virtual[key]
 

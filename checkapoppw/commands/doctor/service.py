@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 
-from ... import files, settings, users
+from ... import dotqmail, files, settings, users
 from ...errors import LoginError
 from ...sources import Sources
 from ..escape import quoted, sentence, shown, word
@@ -190,7 +190,7 @@ def _boxes(where: str, context: Context) -> Iterator[Finding]:
         delivery = Sources(context.root).default_delivery() or b""
     except LoginError:
         return
-    if context.boxless and not (delivery.startswith((b".", b"/")) and delivery.endswith(b"/")):
+    if context.boxless and not dotqmail.maildir_line(delivery):
         yield Finding(
             WARNING, f"{where}: {shown(context.boxless[0])} has a password and no .qmail, and control/defaultdelivery "
             "names no maildir: qmail-pop3d finds no mailbox",

@@ -16,8 +16,8 @@ from .trace import Trace
 # In the order of the documentation (apopctl.8).
 KEYS = (
     "login", "channel", "rule", "local", "source", "assignment", "user", "uid", "gid", "home", "dash", "ext",
-    "dot_qmail", "candidates", "found", "file", "governing", "maildir", "credentials", "status", "reason", "remedy",
-    "mechanisms",
+    "dot_qmail", "candidates", "found", "file", "governing", "maildir", "mailbox", "credentials", "status", "reason",
+    "remedy", "mechanisms",
 )
 _CHILDREN = 4  # at the same time
 _STATUS = {
@@ -63,6 +63,7 @@ class Explainer:
         finally:
             record["rule"], record["assignment"] = self._trace.rule(login), self._trace.entry
             _note(entry, record)
+        stages.see_unlocked(account, self._trace, entry)
         return account, stages.default_delivery(account, self._trace)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ... import apopfile, digests, dotqmail, files, mechanisms, schemes, stages, users
 from ...errors import LoginError
+from .. import mailbox
 from ..reports import Report, text
 
 
@@ -16,21 +17,22 @@ def examine(account: users.Account, delivery: bytes | None, report: Report) -> N
     delivery: as stages.password_file() takes it
     Raises what a login would fail with, when what was found before is in the report.
     """
-    home = dotqmail.open_home(account.home)
+    home = dotqmail.open_home(account.home, account.nobodys)
     names = [dotqmail.suffix(account.dash, account.ext), *dotqmail.default_suffixes(account.dash, account.ext)]
     report["dot_qmail"] = [text(b".qmail" + name) for name in names]
     entry: dict[str, Any] = {}
     try:
         _, content, _ = stages.password_file(home, account, delivery, entry)
     finally:
-        _note(home, entry, report)
+        _note(home, account, entry, report)
     _judge(apopfile.parse_credentials(content), report)
 
 
-def _note(home: files.Directory, entry: dict[str, Any], report: Report) -> None:
+def _note(home: files.Directory, account: users.Account, entry: dict[str, Any], report: Report) -> None:
     governing = entry["governing"]
     report["governing"] = None if governing.suffix is None else text(home.whole(b".qmail" + governing.suffix))
     report["maildir"] = text(entry["maildir"]) if entry["maildir"] else None
+    report["mailbox"] = mailbox.fault(home, governing, entry["maildir"], account.uid)
     report["candidates"] = [text(name) for name, _ in entry["looks"]]
     report["found"] = [look(home, *one) for one in entry["looks"]]
     report["file"] = text(entry["file"]) if "file" in entry else None

@@ -97,6 +97,13 @@ class Trace(Sources):
                 self.control_file, partial(_Names, self.notes), partial(_Virtual, self.notes))
         return self._domains
 
+    def assignment(self, local: bytes) -> bytes | None:
+        entry = self._entry
+        value = super().assignment(local)
+        if local == users.NOBODYS:  # asked beside the address, for comparison
+            self._entry = entry
+        return value
+
     def record(self, descriptor: int, key: bytes) -> bytes | None:
         # The last key that is found decides.
         value = super().record(descriptor, key)

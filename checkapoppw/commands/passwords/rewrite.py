@@ -8,6 +8,7 @@ import fcntl
 import os
 import secrets
 import signal
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -69,6 +70,32 @@ def edited(
     if len(content) > LARGEST:
         raise Refusal(f"the file would be longer than the {LARGEST} bytes that a login reads: remove lines from it")
     return link, content
+
+
+def edit_list(directory: int, name: bytes, change: Callable[[bytes], bytes], mode: int) -> None:
+    """Change a list that others may read, in a directory of one's own, by the same means.
+
+    change: makes the new content of the present one; where there is none, of nothing
+    mode: of a list that is new
+    Raises Refusal for what is no regular file, Trouble where another change takes too long, OSError, and what `change`
+    raises.
+    """
+    with _alone(directory):
+        content = b""
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:
+            pass
+        else:
+            if not files.is_regular(status.st_mode):
+                raise Refusal("the list is not a regular file: edit what it is by hand")
+            mode = stat.S_IMODE(status.st_mode)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+            with open(os.open(name, flags, dir_fd=directory), "rb") as file:
+                content = file.read()
+        changed = change(content)
+        if changed != content:
+            _replace(directory, name, changed, mode)
 
 
 def holds(directory: int, name: bytes, line: bytes) -> bool:
@@ -154,7 +181,7 @@ def _present(directory: int, name: bytes) -> tuple[bytes | None, list[bytes]]:
     return None, content.split(b"\n")
 
 
-def _replace(directory: int, name: bytes, content: bytes) -> None:
+def _replace(directory: int, name: bytes, content: bytes, mode: int = 0o600) -> None:
     temporary = b"%s.%s" % (TEMPORARY, secrets.token_hex(8).encode())
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
@@ -162,7 +189,7 @@ def _replace(directory: int, name: bytes, content: bytes) -> None:
     try:
         with open(descriptor, "wb") as file:
             made = os.fstat(descriptor)
-            os.fchmod(descriptor, 0o600)  # whatever the umask took away
+            os.fchmod(descriptor, mode)  # whatever the umask took away
             file.write(content)
             file.flush()
             os.fsync(descriptor)
