@@ -181,7 +181,8 @@ def test_argv_and_signals(probe: Probe, name: str) -> None:
     """The checker has its own part of the command line, and SIGPIPE is not ignored any more."""
     log_in(probe, name, "0")
     seen = probe.seen()
-    assert seen["argv"] == [str(probe.program), str(probe.report), "0", "last"]
+    words = [str(probe.program), str(probe.report), "0", "last"]
+    assert seen["argv"] == (words[:3] if name == "Qsmtp" else words)  # Qsmtp hands on two at most
     sigpipe, sigxfsz = 1 << 12, 1 << 24
     assert int(seen["ignored"], 16) & (sigpipe | sigxfsz) == 0
 
