@@ -122,7 +122,7 @@ def _refuse_methods(fields: list[bytes]) -> None:
         name, variable = b"XOAUTH2", b"OAUTH2"
     else:
         return
-    raise Refused("indimail-method", "let the server not offer %s: echo 1 > env/DISABLE_%s", name, variable)
+    raise Refused("indimail-method", "let the server not offer %s: put a 1 into its env/DISABLE_%s", name, variable)
 
 
 def _is_challenge(field: bytes) -> bool:

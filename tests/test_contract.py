@@ -183,7 +183,7 @@ def test_indimail_methods_are_named(host: Host, joe: Path) -> None:
                                  (b"joe\0\0token\0\0\0\x11\0", "XOAUTH2", "DISABLE_OAUTH2")):
         login = host.login(data, environ={"CHECKAPOPPW_CALLER": "indimail"})
         assert (login.code, login.logged["reason"], login.logged["login"]) == (1, "indimail-method", "joe")
-        assert login.log.endswith(f'remedy="let the server not offer {name}: echo 1 > env/{variable}"\n')
+        assert login.log.endswith(f'remedy="let the server not offer {name}: put a 1 into its env/{variable}"\n')
 
 
 def test_indimail_replay_is_logged(host: Host, joe: Path) -> None:
