@@ -33,8 +33,8 @@ test: $(VENV)/.test
 	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup
 
 # On Debian 12: Debian 13's Dovecot has no checkpassword any more.
-SERVERS = curl daemontools dovecot-imapd dovecot-pop3d dovecot-submissiond fail2ban fetchmail fish logrotate mpop msmtp openssl \
-	postfix qpsmtpd rsyslog sudo swaks ucspi-tcp zsh
+SERVERS = busybox curl daemontools dovecot-imapd dovecot-pop3d dovecot-submissiond fail2ban fetchmail fish logrotate \
+	mpop msmtp openssl postfix qpsmtpd rsyslog runit sudo swaks ucspi-tcp zsh
 test-servers: $(VENV)/.test
 	@dpkg -s $(SERVERS) >/dev/null 2>&1 || if [ "$$(id -u)" = 0 ]; \
 		then apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(SERVERS) >/dev/null; \

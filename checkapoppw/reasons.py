@@ -21,6 +21,7 @@ REASONS = {
     "empty-login": (1, "the client sent an empty name"),
     "empty-password": (1, "the client sent an empty password"),
     "too-long": (1, "the password is too long to verify, or with the name longer than mail servers pass on"),
+    "indimail-method": (1, "the client used a method of indimail-mta that is not served"),
     "indimail-form": (1, "the fields are not indimail's for a password or CRAM-MD5"),
     "root-account": (1, "it belongs to uid 0, and nobody logs in as root"),
     "relative-home": (1, "its home does not begin with a slash"),

@@ -62,8 +62,8 @@ def parse_fields(data: bytes, indimail: bool = False, lookup: bool = False) -> R
 
     indimail: whether its four fields are expected
     lookup: whether the response may be empty, since nothing is to be verified
-    Raises Misused (bad-input) for data that no caller writes, Refused for an empty login or response, or for an
-    indimail method other than PLAIN, LOGIN and CRAM-MD5.
+    Raises Misused (bad-input) for data that no caller writes, Refused for an empty login or response, for an indimail
+    method other than PLAIN, LOGIN and CRAM-MD5 (indimail-method), and for what indimail does not write.
     """
     *fields, rest = data.split(b"\0")
     if rest or len(fields) < 2:
@@ -71,6 +71,8 @@ def parse_fields(data: bytes, indimail: bool = False, lookup: bool = False) -> R
     login, second = fields[:2]
     if not login:
         raise Refused("empty-login", "enter a name in the mail program")
+    if indimail and len(fields) > 3:
+        _refuse_methods(fields)
     if not second and not lookup:
         raise Refused("empty-password", "enter a password in the mail program")
     # The number of fields decides.  Two are a login and a password; three may be a digest, in either order.  Four or
@@ -93,13 +95,34 @@ def _three(login: bytes, second: bytes, third: bytes) -> Request:
 
 
 def _indimail(fields: list[bytes]) -> Request:
-    # indimail-mta's qmail-smtpd.c: 1 LOGIN, 2 PLAIN, 3 CRAM-MD5 with the challenge first, higher ones other digests
+    # indimail-mta's qmail-smtpd.c: 1 LOGIN, 2 PLAIN, 3 CRAM-MD5 with the challenge first
     login, second, third, *method = fields
     if method in ([b"\1"], [b"\2"]):
         return Request(login, second, 4)
     if method == [b"\3"] and _is_challenge(second) and _is_response(third):
         return Request(login, third, 4, second, "cr")
     raise Refused("indimail-form", "an attack by a NUL in the password, or no indimail: then unset CHECKAPOPPW_CALLER")
+
+
+def _refuse_methods(fields: list[bytes]) -> None:
+    # indimail-mta's other methods, by their byte, which the server writes behind all that the client sent
+    # (doc/callers.md, C84).  XOAUTH2 has an empty second field: so this comes before that is a missing password.
+    number = fields[-1][0] if len(fields[-1]) == 1 else 0
+    if len(fields) == 4 and number > 3:
+        # from 4 on, as in libqmail's authmethods.h
+        names = (
+            b"CRAM-SHA1", b"CRAM-SHA224", b"CRAM-SHA256", b"CRAM-SHA384", b"CRAM-SHA512", b"CRAM-RIPEMD", b"DIGEST-MD5",
+            b"SCRAM-SHA1", b"SCRAM-SHA256", b"SCRAM-SHA512", b"SCRAM-SHA1-PLUS", b"SCRAM-SHA256-PLUS",
+            b"SCRAM-SHA512-PLUS",
+        )
+        known = number - 4 < len(names)
+        name = names[number - 4] if known else b"METHOD-%d" % number
+        variable = name.replace(b"-", b"_") if known else b"..."
+    elif fields[3:] == [b"", b"", b"\x11"] and not fields[1]:
+        name, variable = b"XOAUTH2", b"OAUTH2"
+    else:
+        return
+    raise Refused("indimail-method", "the server is not to offer %s: a 1 goes into its env/DISABLE_%s", name, variable)
 
 
 def _is_challenge(field: bytes) -> bool:

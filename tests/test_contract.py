@@ -177,6 +177,15 @@ def test_indimail(host: Host, joe: Path, data: bytes, code: int) -> None:
     assert host.login(data, environ={"CHECKAPOPPW_CALLER": "indimail"}).code == code
 
 
+def test_indimail_methods_are_named(host: Host, joe: Path) -> None:
+    """A method that indimail offers and that is not served is logged by name, with what switches it off."""
+    for data, name, variable in ((b"joe\0" + b"0" * 32 + b"\0nc=1\n\0\x0a\0", "DIGEST-MD5", "DISABLE_DIGEST_MD5"),
+                                 (b"joe\0\0token\0\0\0\x11\0", "XOAUTH2", "DISABLE_OAUTH2")):
+        login = host.login(data, environ={"CHECKAPOPPW_CALLER": "indimail"})
+        assert (login.code, login.logged["reason"], login.logged["login"]) == (1, "indimail-method", "joe")
+        assert login.log.endswith(f'remedy="the server is not to offer {name}: a 1 goes into its env/{variable}"\n')
+
+
 def test_indimail_replay_is_logged(host: Host, joe: Path) -> None:
     """A refusal of the form shows whose login it was, and how many fields there were."""
     login = host.login(b"joe\0x\0y\0\0\1\0", environ={"CHECKAPOPPW_CALLER": "indimail"})

@@ -19,6 +19,7 @@ from checkapoppw.commands.doctor.inhome import Home
 from checkapoppw.commands.reports import Report
 
 from .conftest import SOURCE, UID
+from .host import interpreter
 from .servers import standins
 from .setups import Sound, looked_over
 
@@ -183,12 +184,127 @@ def families(shared: Path) -> Path:
 @pytest.mark.parametrize(("name", "expected", "cram"), [
     ("smtpd-fehcom", dialogue.CHECKER_FIRST, True), ("smtpd-fehcom-without-cram", dialogue.CHECKER_FIRST, False),
     ("smtpd-sagredo", dialogue.CHECKER_FIRST, True), ("smtpd-0.31", dialogue.HOST_FIRST, True),
-    ("smtpd-indimail", dialogue.HOST_FIRST, True),
+    ("smtpd-indimail", dialogue.HOST_FIRST, True), ("smtpd-jms1", dialogue.HOST_FIRST, False),
+    ("ofmipup", dialogue.CHECKER_FIRST, False),
 ])
 def test_dialogue_with_each_family(families: Path, name: str, expected: str, cram: bool) -> None:
     """What each family wants and offers is told by its answers."""
     first, offered = dialogue.ask(str(families / "bin" / name), {"SMTPAUTH": "+cram"}, None)
     assert (first, "PLAIN" in offered, "CRAM-MD5" in offered) == (expected, True, cram)
+
+
+# A qmail-smtpd that dies of a checker which leaves its data unread, as some do by SIGPIPE
+_HASTY = """\
+import os, subprocess, sys, time
+print("220 host\\r", flush=True)
+for line in sys.stdin:
+    if line.startswith("AUTH"):
+        data, write = os.pipe()
+        child = subprocess.Popen(["sh", "-c", 'exec "$@" 3<&0 </dev/null', "sh", *sys.argv[1:]], stdin=data)
+        os.close(data)
+        time.sleep(0.2)
+        try:
+            os.write(write, b"doctor\\0wrong\\0")
+            os.close(write)
+        except BrokenPipeError:
+            os._exit(1)
+        print("535 no\\r" if child.wait() else "235 ok\\r", flush=True)
+    else:
+        print("250 AUTH PLAIN\\r", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("skipped", "expected"), [(1, dialogue.HOST_FIRST), (0, dialogue.CHECKER_FIRST)])
+def test_dialogue_does_not_race(sound: Sound, skipped: int, expected: str) -> None:
+    """The checkers of the question read all of descriptor 3, so that no server dies of them."""
+    script = sound.put(sound.base / "hasty.py", _HASTY.encode(), 0o644)
+    launcher = f'#!/bin/sh\nshift {skipped}\nexec {interpreter()} {script} "$@"\n'
+    server = sound.put(sound.base / "hasty", launcher.encode(), 0o755)
+    for _ in range(3):
+        assert dialogue.ask(str(server), {}, None) == (expected, ["PLAIN"])
+
+
+def test_dialogue_tries_again(sound: Sound) -> None:
+    """A server that answers once with a temporary failure is asked again."""
+    server = sound.server(host_first=True, offers="PLAIN")
+    once = sound.base / "once"
+    server.write_text(server.read_text().replace(
+        "AUTH) ", f"AUTH) if [ ! -e {once} ]; then : >{once}; printf '454 later\\r\\n'; exit; fi; "))
+    assert dialogue.ask(str(server), {}, None) == (dialogue.HOST_FIRST, ["PLAIN"])
+
+
+@pytest.mark.parametrize(("name", "environ", "more", "expected"), [
+    ("smtpd-sagredo", {"SMTPAUTH": "", "FORCETLS": "1"}, 1, dialogue.CHECKER_FIRST),
+    ("smtpd-sagredo", {"SMTPAUTH": "-"}, 1, dialogue.NO_AUTH),
+    ("smtpd-jms1", {"ALLOW_INSECURE_AUTH": "0", "SMTPS": "1"}, 1, dialogue.HOST_FIRST),
+    ("smtpd-jms1", {}, 0, dialogue.NO_AUTH), ("Qsmtpd", {}, 1, dialogue.NO_AUTH),
+])
+def test_dialogue_before_tls(
+    families: Path, name: str, environ: dict[str, str], more: int, expected: str
+) -> None:
+    """What a server wants shows in spite of settings that want TLS first; and whether it does AUTH at all."""
+    assert dialogue.ask(str(families / "bin" / name), environ, None, more)[0] == expected
+
+
+@pytest.mark.parametrize(("code", "expected"), [("538", dialogue.TLS_FIRST), ("530", dialogue.TLS_FIRST)])
+def test_dialogue_with_tls_alone(sound: Sound, code: str, expected: str) -> None:
+    """A server that wants TLS whatever it is told says so, and doctor tells that from an answer."""
+    script = sound.service("exec envdir ./env {smtpd} {checker} /bin/true", {"CHECKAPOPPW_MECHANISMS": "plain"})
+    server = sound.server(offers="PLAIN")
+    server.write_text(server.read_text().replace("AUTH) ", f"AUTH) printf '{code} TLS first\\r\\n'; exit; "))
+    assert dialogue.ask(str(server), {}, None)[0] == expected
+    [found] = looked_over(sound, script)
+    assert (found.level, "TLS" in found.what) == ("note", True)
+
+
+@pytest.mark.parametrize(("name", "words", "found"), [
+    ("smtpd-jms1", "", "offers no AUTH"), ("smtpd-jms1", "mail.example.org", ""),
+    ("smtpd-0.31", "", "an open relay"), ("smtpd-indimail", "", "an open relay"),
+    ("smtpd-fehcom", "mail.example.org", "wants the checker first"), ("smtpd-fehcom", "/bin/wrapper", ""),
+])
+def test_order_of_arguments(sound: Sound, families: Path, name: str, words: str, found: str) -> None:
+    """A command line that a qmail-smtpd does not want is found out; jms1's is no open relay, and a wrapper no host."""
+    script = sound.service(f"exec envdir ./env {families}/bin/{name} {words} {{checker}} /bin/true",
+                           {"CHECKAPOPPW_MECHANISMS": "plain cram-md5", "ALLOW_CRAM": "1"})
+    text = script.read_text().replace(f"bin/{name}", "bin/qmail-smtpd")
+    link = families / "bin" / "qmail-smtpd"
+    link.unlink(missing_ok=True)
+    link.symlink_to(name)
+    script.write_text(text)
+    assert [one for one in looked_over(sound, script) if not (found and found in one.what)] == []
+    assert bool(found) == bool(looked_over(sound, script))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("whose", ["program", "modules", "above", "link"])
+def test_nothing_of_others_is_started(sound: Sound, whose: str) -> None:
+    """Root's doctor starts nothing that another uid can change: it says whose it is, and leaves it alone."""
+    script = sound.own_program()
+    trace = sound.base / "started"
+    script.write_text(script.read_text().replace("\n", f"\nopen({str(trace)!r}, 'w').close()\n", 1))
+    assert looked_over(sound) == []
+    assert trace.exists()
+    trace.unlink()
+    if whose == "link":
+        place = sound.home("stranger", 61235)
+        (place / "checkapoppw").symlink_to(script)
+        sound.program = place / "checkapoppw"
+    else:
+        theirs = {"program": script, "modules": sound.base / "usr" / "lib", "above": script.parent}[whose]
+        os.chown(theirs, 61235, 61235)
+    assert any("uid 61235" in one.what for one in looked_over(sound))
+    looked_over(sound, sound.service(f"exec envdir ./env {{smtpd}} {sound.program} /bin/true",
+                                     {"CHECKAPOPPW_MECHANISMS": "plain cram-md5"}))
+    assert not trace.exists()
+
+
+@pytest.mark.root
+def test_no_server_of_others_is_asked(sound: Sound) -> None:
+    """A qmail-smtpd that another uid can change is not run to be asked, since what it does then is theirs."""
+    script = sound.service("exec envdir ./env {smtpd} {checker} /bin/true", {"CHECKAPOPPW_MECHANISMS": "plain"})
+    os.chown(sound.root / "bin", 61235, 61235)
+    [found] = looked_over(sound, script)
+    assert (found.level, "uid 61235" in found.what) == ("note", True)
 
 
 @pytest.mark.parametrize("program", ["/bin/true", "/bin/echo", "/nonexistent"])

@@ -82,13 +82,36 @@ def test_indimail(data: bytes, order: str, challenge: bytes | None) -> None:
 
 
 @pytest.mark.parametrize("data", [
-    b"joe\0" + RESPONSE + b"\0" + CHALLENGE + b"\0\3\0", b"joe\0pw\0\0\3\0", b"joe\0pw\0\0\x08\0", b"joe\0pw\0\0\1\1\0",
-    b"joe\0pw\0\0\0", b"joe\0pw\0\0\1\0\0",
+    b"joe\0" + RESPONSE + b"\0" + CHALLENGE + b"\0\3\0", b"joe\0pw\0\0\3\0", b"joe\0pw\0\0\1\1\0",
+    b"joe\0pw\0\0\0", b"joe\0pw\0\0\1\0\0", b"joe\0R\0C\0\0\1\0", b"joe\0R\0C\0\0\x0a\0", b"joe\0pw\0\0\x0a\x0a\0",
+    b"joe\0x\0token\0\0\0\x11\0",
 ])
 def test_indimail_refuses(data: bytes) -> None:
     """Anything else in four or more fields is refused where indimail is expected."""
     with pytest.raises(Refused, match="indimail-form"):
         request.parse_fields(data, indimail=True)
+
+
+@pytest.mark.parametrize(("data", "name", "variable"), [
+    (b"joe\0" + CHALLENGE + b"\0" + b"a" * 40 + b"\0\x04\0", b"CRAM-SHA1", b"CRAM_SHA1"),
+    (b"joe\0" + CHALLENGE + b"\0" + b"a" * 128 + b"\0\x08\0", b"CRAM-SHA512", b"CRAM_SHA512"),
+    (b"joe\0" + CHALLENGE + b"\0" + b"a" * 40 + b"\0\x09\0", b"CRAM-RIPEMD", b"CRAM_RIPEMD"),
+    (b"joe\0" + RESPONSE + b"\0digest-uri=smtp/h\nnc=1\nqop=auth\nrealm=h\n\0\x0a\0", b"DIGEST-MD5", b"DIGEST_MD5"),
+    (b"joe\0x\0y\0\x0f\0", b"SCRAM-SHA256-PLUS", b"SCRAM_SHA256_PLUS"),
+    (b"joe\0\0token\0\0\0\x11\0", b"XOAUTH2", b"OAUTH2"),
+    (b"joe\0x\0y\0\x12\0", b"METHOD-18", b"..."),
+])
+def test_methods_of_indimail(data: bytes, name: bytes, variable: bytes) -> None:
+    """A method of indimail's that is not served is named, with the variable that switches it off; without the setting
+    it is what it looks like.
+    """
+    with pytest.raises(Refused, match="indimail-method") as refused:
+        request.parse_fields(data, indimail=True)
+    assert refused.value.names == (name, variable)
+    try:
+        assert request.parse_fields(data).note == "extra-fields"
+    except Refused as error:
+        assert error.reason == "empty-password"
 
 
 @given(st.binary(max_size=600), st.booleans())

@@ -115,11 +115,49 @@ def test_other_checkers_are_left_alone() -> None:
     assert services("exec multilog t ./main") == []
 
 
+@pytest.mark.parametrize(("arguments", "relay"), [
+    ("/home/vpopmail/bin/vchkpw /bin/true", False),
+    ("/usr/local/bin/wrapper-of-checkapoppw /bin/true", False),
+    ("vchkpw /bin/true 2>&1", False),
+    ("\"$CHECKER\" /bin/true", False),
+    ("mail.example.org vchkpw /bin/true", False),
+    ("/bin/wrapper /bin/true checkapoppw /bin/true", False),
+    ("/bin/true", True),
+    ("/bin/true /bin/true", True),
+    ("mail.example.org /bin/true", True),
+    ("localhost /bin/true", True),
+    ("host /bin/true checkapoppw /bin/true", True),
+    ("/bin/true checkapoppw /bin/true", True),
+])
+def test_open_relays(arguments: str, relay: bool) -> None:
+    """What accepts everybody opens the relay where a server looks for its checker, and not behind somebody else's."""
+    found = [*runfile.judge(service(f"qmail-smtpd {arguments}"), "run")]
+    assert any("an open relay" in one.what for one in found) == relay, found
+
+
+@pytest.mark.parametrize(("line", "checker"), [
+    ("smtp-auth-command=", []), ("smtp-auth-command= \n#smtp-auth-command=checkapoppw", []), ("smtp-auth-command", []),
+    (" smtp-auth-command = /c/checkapoppw /bin/true", ["/c/checkapoppw", "/bin/true"]),
+])
+def test_spamdyke_conf(tmp_path: Path, line: str, checker: list[str]) -> None:
+    """Whatever stands in spamdyke's configuration, it names a checker or none."""
+    (tmp_path / "conf").write_text(f"{line}\n")
+    assert [one.checker for one in services("spamdyke -f conf qmail-smtpd", tmp_path)] == [checker]
+
+
+def test_envdir_with_traps(tmp_path: Path) -> None:
+    """A FIFO, and a device, hold nobody up: as under envdir(8) they hold what is in them now."""
+    os.mkfifo(tmp_path / "A")
+    (tmp_path / "B").symlink_to("/dev/zero")
+    (tmp_path / "C").write_text("1\n")
+    assert (envdir(str(tmp_path)) or {}).get("A", "") is None
+
+
 def test_envdir(tmp_path: Path) -> None:
-    """The first line counts, blanks at its end do not, and a NUL is a line's end (envdir(8))."""
-    for name, content in {"A": b"1 \t\n2\n", "B": b"", "C": b"a\0b", ".D": b"1"}.items():
+    """The first line counts, blanks at its end do not, a NUL is a line's end, and an empty file unsets (envdir(8))."""
+    for name, content in {"A": b"1 \t\n2\n", "B": b"", "C": b"a\0b", ".D": b"1", "E": b"\n"}.items():
         (tmp_path / name).write_bytes(content)
-    assert envdir(str(tmp_path)) == {"A": "1", "B": "", "C": "a\nb"}
+    assert envdir(str(tmp_path)) == {"A": "1", "B": None, "C": "a\nb", "E": ""}
     assert envdir(str(tmp_path / "none")) is None
 
 

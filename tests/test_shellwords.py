@@ -1,5 +1,7 @@
 """commands.doctor.shellwords: the words of a run script's commands."""
 
+import signal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +57,28 @@ def test_unknown_values_for_people() -> None:
     """A word is shown as it was written, and never as a control sequence."""
     [[_, word]] = words("a $X/$(b)\x1b[31m")
     assert said(word) == "$X/$(...)\\x1b[31m"
+
+
+@pytest.mark.parametrize("text", [
+    'exec x "' + "$(a)" * 40, 'exec x "' + "${a}" * 9000, "exec x " + "${" * 30000, "exec x " + "${a" * 20000,
+    "exec x ${" + "a" * 60000, 'exec x "' + "`" * 60001, "exec x " + "$(" * 30000,
+    "A=" + "a" * 60 + "\n" + "A=$A$A\n" * 64, "A=" + "a" * 30000 + "\nexec x" + ' "$A"' * 9000,
+    "A=1 " * 16000, "export A=1\n" * 3000 + "a\n" * 3000,
+], ids=lambda text: text[:20])
+def test_scripts_that_are_traps(text: str) -> None:
+    """Whatever a script was written for, reading it ends soon, within little memory."""
+    def too_long(*_: object) -> None:
+        pytest.fail("still at it")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(20)
+    try:
+        assert sum(len(word) for command in commands(text) for word in command.words) < 1 << 20
+    except ValueError:
+        pass
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @given(st.text(alphabet="ab$'\"`\\(){}<>&;| \n#=5-", max_size=40))

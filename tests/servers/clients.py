@@ -20,6 +20,7 @@ MESSAGE = b"From: somebody@example.org\r\nSubject: relayed\r\n\r\nHello.\r\n"
 class Visit(NamedTuple):
     """One client's way to one service.
 
+    mechanism: empty where a client is to choose by itself, as curl and msmtp can
     work: a directory for the client's own files
     certificate: what the server's certificate is checked against
     """
@@ -58,8 +59,9 @@ def curl(visit: Visit) -> str | None:
     common: list[str | Path] = ["curl", "-sS", "--user", f"{visit.user}:{visit.password}", "--max-time", "15"]
     if visit.mechanism == "APOP":
         return _run([*common, "--login-options", "AUTH=+APOP", f"pop3://127.0.0.1:{visit.port}/1"], 67)
+    chosen = ["--login-options", f"AUTH={visit.mechanism}"] if visit.mechanism else []
     return _run([
-        *common, "--login-options", f"AUTH={visit.mechanism}", "--ssl-reqd", "--cacert", visit.certificate,
+        *common, *chosen, "--ssl-reqd", "--cacert", visit.certificate,
         "--mail-from", "somebody@example.org", "--mail-rcpt", FOREIGN, "--upload-file", "-",
         f"smtp://127.0.0.1:{visit.port}",
     ], 67)
@@ -109,7 +111,7 @@ def msmtp(visit: Visit) -> str | None:
     """msmtp, which checks the certificate too."""
     configuration = _file(
         visit.work / "msmtprc", "account default", "host 127.0.0.1", f"port {visit.port}", f"user {visit.user}",
-        f"password {visit.password}", f"auth {visit.mechanism.lower()}", "tls on", "tls_starttls on",
+        f"password {visit.password}", f"auth {visit.mechanism.lower() or 'on'}", "tls on", "tls_starttls on",
         f"tls_trust_file {visit.certificate}", "from somebody@example.org",
     )
     return _run(["msmtp", "-C", configuration, FOREIGN], 77)

@@ -131,9 +131,14 @@ class Services:
         """The command line of a caller.  checker: the checker and what it runs"""
         program = self.bin(caller.program)
         if caller.program == "spamdyke":
-            configuration = self.host.base / "spamdyke.conf"
-            configuration.write_text(f"smtp-auth-command={' '.join(map(str, checker))}\n")
+            configuration, access = self.host.base / "spamdyke.conf", self.host.base / "spamdyke-access"
+            access.write_text(":allow\n")
+            configuration.write_text(
+                f"smtp-auth-command={' '.join(map(str, checker))}\nsmtp-auth-level=always-encrypted\n"
+                f"local-domains-file={self.host.root}/control/rcpthosts\naccess-file={access}\n")
             return [program, "-f", configuration]
+        if caller.before:
+            return [program, *caller.before, *checker]
         between = {"pop3": [NAME], "imap": ["--"]}.get(caller.protocol, [NAME] if caller.host_first else [])
         return [program, *between, *checker]
 

@@ -19,6 +19,12 @@ PROGRAMS = {
     "smtpd-fehcom-without-cram": ("smtpd", "FehcomWithoutCram(argv, root).serve()"),
     "smtpd-sagredo": ("smtpd", "Sagredo(argv, root).serve()"),
     "smtpd-0.31": ("smtpd", "Dabrowski(argv, root).serve()"),
+    "smtpd-jms1": ("smtpd", "Jms1(argv, root).serve()"),
+    "Qsmtpd": ("smtpd", "Qsmtp(argv, root).serve()"),
+    "authup-smtp": ("smtpd", "Authup(argv, root).serve()"),
+    "authup-pop3": ("popup", "main(argv, authup=True)"),
+    "ofmipup": ("smtpd", "Ofmipup(argv, root).serve()"),
+    "tmda-ofmipd": ("smtpd", "TmdaOfmipd(argv, root).serve()"),
     "smtpd-indimail": ("smtpd", "Indimail(argv, root).serve()"),
     "spamdyke": ("smtpd", "Spamdyke(argv, root).serve()"),
 }

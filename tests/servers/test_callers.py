@@ -6,6 +6,7 @@ The checker here is a probe, which writes down what it was given, and ends as it
 import json
 import os
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from ..host import interpreter
-from .cells import CALLERS
+from .cells import CALLERS, INDIMAIL_OFF
 from .services import Service, Services
 from .session import Session
 
@@ -58,17 +59,28 @@ class Probe:
         self._directory = directory
         self._started: list[Service] = []
 
-    def session(self, name: str, end: str = "0", *, tls: bool = False, smtpauth: str | None = None) -> Session:
+    def session(self, name: str, end: str = "0", *, tls: bool = False, **settings: str) -> Session:
         """A client of a caller.
 
         end: how the probe ends: an exit code, or `killed` or `talking`
-        smtpauth: SMTPAUTH, over the caller's own settings
+        settings: over the caller's own; an empty value unsets, but that of SMTPAUTH
         """
         caller = CALLERS[name]
-        environ = {**self.services.environ(self._directory / "log"), **caller.settings}
-        if smtpauth is not None:
-            environ["SMTPAUTH"] = smtpauth
+        environ = {**self.services.environ(self._directory / "log"), **caller.settings, **settings}
+        environ = {one: value for one, value in environ.items() if value or one == "SMTPAUTH"}
         command = self.services.command(caller, [self.program, self.report, end, "last"])
+        return self._client(command, environ, tls)
+
+    def bare(self, name: str) -> Session:
+        """A client of a caller that is given no more than its checker."""
+        caller = CALLERS[name]
+        command: list[str | Path] = [self.services.bin(caller.program), self.program, self.report]
+        if name == "spamdyke":
+            (self._directory / "bare.conf").write_text(f"smtp-auth-command={self.program} {self.report} 0\n")
+            command = [self.services.bin("spamdyke"), "-f", self._directory / "bare.conf"]
+        return self._client(command, {**self.services.environ(self._directory / "log"), **caller.settings}, tls=False)
+
+    def _client(self, command: list[str | Path], environ: dict[str, str], tls: bool) -> Session:
         service = Service(command, environ, self._directory / "log")
         self._started.append(service)
         session = Session(service.port)
@@ -103,7 +115,14 @@ WRITTEN = {
     "fehcom without CRAM-MD5": ("joe|secret|", "joe|secret|", ""),
     "sagredo with CRAM-MD5": ("joe|secret||", "joe|secret||", "joe|R|C|"),
     "sagredo without CRAM-MD5": ("joe|secret|", "joe|secret|", "joe|R|"),
+    "QMT with CRAM-MD5": ("joe|secret||", "joe|secret||", "joe|R|C|"),
+    "QMT as packaged": ("joe|secret|", "joe|secret|", ""),
     "0.31": ("joe|secret||", "joe|secret||", "joe|C|R|"),
+    "jms1": ("joe|secret||", "joe|secret||", "joe|R|C|"),
+    "Qsmtp": ("joe|secret||", "joe|secret||", ""),
+    "authup, SMTP": ("joe|secret||", "joe|secret||", ""),
+    "ofmipup": ("joe|secret||", "joe|secret||", ""),
+    "tmda-ofmipd": ("joe|secret|", "joe|secret|", ""),
     "indimail-mta": ("joe|secret||\2|", "joe|secret||\1|", "joe|C|R|\3|"),
     "spamdyke": ("joe|secret||", "joe|secret||", "joe|R|C|"),
 }
@@ -138,7 +157,11 @@ def test_smtp_data(probe: Probe, name: str) -> None:
     ("fehcom without CRAM-MD5", "j\0oe|R\0C|"),
     ("sagredo with CRAM-MD5", "j\0oe|R\0C||"),
     ("sagredo without CRAM-MD5", "j\0oe|R\0C|"),
+    ("QMT with CRAM-MD5", "j\0oe|R\0C||"),
+    ("QMT as packaged", "j\0oe|R\0C|"),
     ("0.31", "j\0oe|R\0C||"),
+    ("jms1", "j\0oe|R\0C||"),
+    ("Qsmtp", "j\0oe|R\0C||"),
     ("indimail-mta", "j\0oe|R\0C||\1|"),
     ("spamdyke", "j|R||"),
 ])
@@ -158,7 +181,8 @@ def test_argv_and_signals(probe: Probe, name: str) -> None:
     """The checker has its own part of the command line, and SIGPIPE is not ignored any more."""
     log_in(probe, name, "0")
     seen = probe.seen()
-    assert seen["argv"] == [str(probe.program), str(probe.report), "0", "last"]
+    words = [str(probe.program), str(probe.report), "0", "last"]
+    assert seen["argv"] == (words[:3] if name == "Qsmtp" else words)  # Qsmtp hands on two at most
     sigpipe, sigxfsz = 1 << 12, 1 << 24
     assert int(seen["ignored"], 16) & (sigpipe | sigxfsz) == 0
 
@@ -181,7 +205,8 @@ FEHCOM = {"0": b"235", "1": b"535", "2": b"535", "3": b"535", "111": b"535", "ki
 ANSWERS = {
     "qmail-popup": POPUP, "notqmail's qmail-popup": POPUP,
     "fehcom with CRAM-MD5": FEHCOM, "sagredo without CRAM-MD5": FEHCOM,
-    "0.31": FEHCOM | {"2": b"454", "111": b"454"},
+    "0.31": FEHCOM | {"2": b"454", "111": b"454"}, "jms1": FEHCOM, "Qsmtp": FEHCOM,
+    "authup, SMTP": FEHCOM | {"3": b""}, "ofmipup": FEHCOM | {"2": b"454", "111": b"454"},
     "indimail-mta": FEHCOM | {"3": b"235", "4": b"454", "111": b"454"},
     "spamdyke": FEHCOM | {"killed": b"535"},
     "Binc IMAP": {"0": b"", "1": b"a NO", "111": b"a NO"},
@@ -237,7 +262,9 @@ def test_imap_data(probe: Probe) -> None:
     ("fehcom with CRAM-MD5", True, {"0", "1"}, {"2"}),
     ("sagredo with CRAM-MD5", True, {"0", "1"}, {"2"}),
     ("0.31", True, {"0", "1", "2"}, set()),
-    ("indimail-mta", False, {"0", "1"}, {"2", "6"}),
+    ("jms1", True, {"0", "1"}, {"2"}),
+    ("ofmipup", False, {"0", "1", "2"}, set()),
+    ("indimail-mta", False, {"1"}, {"2", "6"}),
     ("indimail-mta", True, {"0"}, {"1", "2", "6"}),
     ("spamdyke", True, {"0"}, {"1", "2"}),
     ("Binc IMAP", False, {"0", "1"}, {"2"}),
@@ -270,12 +297,76 @@ def test_indimail_relays_what_a_failure_says(probe: Probe) -> None:
 ])
 def test_smtpauth(probe: Probe, name: str, offered: str, mechanisms: bytes, data: str) -> None:
     """SMTPAUTH decides what is offered and how many fields there are, and SMTPAUTHMETHOD tells what was used."""
-    with probe.session(name, smtpauth=offered) as client:
+    with probe.session(name, SMTPAUTH=offered) as client:
         assert b"250-AUTH " + mechanisms in client.answer(b"EHLO client")
         assert client.auth_plain(b"\0joe\0secret").startswith(b"235")
     seen = probe.seen()
     assert (seen["data"], seen["environ"]["SMTPAUTHMETHOD"]) == (data, "plain")
     assert seen["cwd"] == os.fspath(probe.services.host.root)
+
+
+def test_tls_first(probe: Probe) -> None:
+    """sagredo's and jms1's have no AUTH without TLS, unless they are told so."""
+    settings = {"FORCETLS": "", "ALLOW_INSECURE_AUTH": ""}
+    for name, answer in (("sagredo with CRAM-MD5", b"538"), ("jms1", b"504")):
+        for tls, code in ((False, answer), (True, b"235")):
+            with probe.session(name, "0", tls=tls, **settings) as client:
+                assert client.auth_plain(b"\0joe\0secret").startswith(code)
+
+
+def test_smtpauth_is_needed(probe: Probe) -> None:
+    """sagredo's has no AUTH without SMTPAUTH, and jms1's none with fewer words than three."""
+    with probe.session("sagredo without CRAM-MD5", SMTPAUTH="-") as client:
+        assert client.auth_plain(b"\0joe\0secret").startswith(b"503")
+    with probe.bare("jms1") as client:
+        assert client.auth_plain(b"\0joe\0secret").startswith(b"503")
+
+
+@pytest.mark.parametrize(("method", "answers", "data"), [
+    (b"DIGEST-MD5", [b'username="joe",nc=1,response=' + b"a" * 32 + b',qop=auth,realm="h"'],
+     "joe\0" + "a" * 32 + "\0digest-uri=\nnc=1\nnonce=\ncnonce=\nqop=auth\nrealm=h\n\0\x0a\0"),
+    (b"XOAUTH2", [b"user=joe\1auth=Bearer token\1\1"], "joe\0\0token\0\0\0\x11\0"),
+    (b"CRAM-SHA256", [b"joe " + b"a" * 64], f"joe\0<C>\0{'a' * 64}\0\6\0"),
+    (b"SCRAM-SHA-256", [b"n,,n=joe,r=x"], ""),
+])
+def test_indimail_offers_more(probe: Probe, method: bytes, answers: list[bytes], data: str) -> None:
+    """indimail's other methods write their own fields and byte, but SCRAM, which no checker sees; each can be switched
+    off.
+    """
+    probe.report.unlink(missing_ok=True)
+    with probe.session("indimail-mta", "0", tls=False, **dict.fromkeys(INDIMAIL_OFF, "")) as client:
+        assert method in b" ".join(client.answer(b"EHLO client"))
+        assert client.say(b"AUTH " + method).startswith(b"334")
+        ends = [client.say(b64encode(answer)) for answer in answers]
+    assert ends[-1].startswith(b"235" if data else b"535")
+    assert bool(data) == probe.report.exists()
+    if data:
+        assert re.sub("<[^>]*>", "<C>", probe.seen()["data"]) == data
+    with probe.session("indimail-mta") as client:
+        assert b"250-AUTH LOGIN PLAIN CRAM-MD5" in client.answer(b"EHLO client")
+        assert client.say(b"AUTH " + method).startswith(b"504")
+
+
+def test_spamdyke_needs_more_than_the_command(probe: Probe) -> None:
+    """spamdyke tells port 25 whatever it is; smtp-auth-command alone offers no CRAM-MD5, and lets nobody relay."""
+    with probe.session("spamdyke", TCPLOCALPORT="587") as client:
+        client.auth_plain(b"\0joe\0secret")
+        assert client.say(b"RCPT TO:<x@elsewhere.example>").startswith(b"250")
+    assert probe.seen()["environ"]["TCPLOCALPORT"] == "25"
+    with probe.bare("spamdyke") as client:
+        assert b"250-AUTH LOGIN PLAIN" in client.answer(b"EHLO client")
+        assert client.auth_plain(b"\0joe\0secret").startswith(b"235")
+        assert client.say(b"RCPT TO:<x@elsewhere.example>").startswith(b"553")
+
+
+def test_environment(probe: Probe) -> None:
+    """What the checker finds in its environment of some."""
+    for name, variable, value in (("authup, SMTP", "AUTHUP_USER", "joe"), ("ofmipup", "OFMIPUP", "")):
+        log_in(probe, name, "0")
+        assert probe.seen()["environ"][variable] == value
+    log_in(probe, "tmda-ofmipd", "0")
+    seen = probe.seen()["environ"]
+    assert ("TCPREMOTEIP" in seen, "TCPLOCALIP" in seen) == (False, True)
 
 
 def test_relaying_only_after_auth(probe: Probe) -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from ..conftest import SOURCE
 from ..host import Host
-from .cells import FORMS
-from .clients import Visit, python_pop, python_smtp
+from .cells import FORMS, INDIMAIL_OFF
+from .clients import Visit, curl, msmtp, python_pop, python_smtp
 from .conftest import need
 from .services import Services, free_port, owners
 from .sudoers import CALLER, permitted
@@ -105,8 +105,11 @@ def start(one_uid: Services) -> Iterator[Start]:
             configuration = directory / "spamdyke.conf"
             if configuration.exists():
                 text = configuration.read_text()
-                configuration.write_text(text.replace("/usr/local/bin/checkapoppw", str(one_uid.plain_program)))
-                assert configuration.read_text() != text
+                here = {"/usr/local/bin/checkapoppw": one_uid.plain_program, "/var/qmail": one_uid.host.root}
+                for there, name in here.items():
+                    assert there in text
+                    text = text.replace(there, str(name))
+                configuration.write_text(text)
             smtpd = one_uid.host.root / "bin" / "qmail-smtpd"
             smtpd.unlink(missing_ok=True)
             smtpd.symlink_to(program or "/nonexistent")
@@ -136,7 +139,9 @@ def test_pop3(start: Start, one_uid: Services, tmp_path: Path, mechanism: str) -
 
 SMTP = [
     ("smtp-fehcom", "smtpd-fehcom", CALLER), ("smtp-fehcom", "smtpd-fehcom", "root"),
+    ("smtp-fehcom", "smtpd-sagredo", CALLER), ("smtp-plain", "smtpd-sagredo", CALLER),
     ("smtp-plain", "smtpd-fehcom-without-cram", CALLER), ("smtp-0.31", "smtpd-0.31", CALLER),
+    ("smtp-0.31", "smtpd-jms1", CALLER),
     ("smtp-indimail", "smtpd-indimail", CALLER), ("smtp-spamdyke", "smtpd-fehcom", CALLER),
 ]
 
@@ -155,6 +160,44 @@ def test_smtp(start: Start, one_uid: Services, tmp_path: Path, family: str, smtp
     assert log.count(ACCEPTED) == len(mechanisms)
     assert stamped(log, ACCEPTED)
     assert stamped(log, REFUSED)
+
+
+def test_clients_that_choose(start: Start, one_uid: Services, tmp_path: Path) -> None:
+    """What a client chooses by itself of indimail's methods is served with the files in env/; without them curl takes
+    DIGEST-MD5, and the log names it.
+    """
+    need("curl", "msmtp")
+    service = start("smtp-indimail", SMTPD=str(one_uid.bin("smtpd-indimail")))
+    visit = Visit(service.port, "", ADDRESS, FORMS[ADDRESS], tmp_path, one_uid.certificate)
+    assert curl(visit) is not None
+    assert msmtp(visit) is not None
+    for path in (service.directory / "env").glob("DISABLE_*"):
+        path.unlink()
+    subprocess.run(["svc", "-t", service.directory], check=True)
+    wait_for(lambda: curl(visit) is None, "it is served still")
+    assert "not offer DIGEST-MD5: put a 1 into its env/DISABLE_DIGEST_MD5" in service.log("reason=indimail-method")
+
+
+def test_indimail_env() -> None:
+    """The example switches off, by one line each, all methods that checkapoppw does not serve."""
+    files = {path.name: path.read_text() for path in (EXAMPLES / "smtp-indimail" / "env").glob("DISABLE_*")}
+    assert files == dict.fromkeys(INDIMAIL_OFF, "1\n")
+    text = (SOURCE / "README.auth-ext").read_text()
+    assert all(name.removeprefix("DISABLE") in text for name in files)
+
+
+def test_binc_maildir(tmp_path: Path) -> None:
+    """bincimapd-maildir hands MAILDIR on as Binc's Mailbox::path, whatever it holds, and does nothing without one."""
+    bincimapd = tmp_path / "bincimapd"
+    bincimapd.write_text("#!/bin/sh\ntr '\\0' '\\n' </proc/$$/environ | grep ^BINC\n")
+    bincimapd.chmod(0o755)
+    for maildir in (b"./ext/", b"./a b'\"$(x)=\xff\n%s/"):
+        environ = {b"PATH": bytes(tmp_path) + b":/usr/bin:/bin", b"MAILDIR": maildir}
+        shown = subprocess.run([EXAMPLES / "bincimapd-maildir"], env=environ, capture_output=True, check=True).stdout
+        name, _, value = shown.strip().removeprefix(b"BINCIMAP_GLOBALCONFIG_").partition(b"=")
+        assert [bytes.fromhex(part.decode()) for part in (*name.split(b"::"), value)] == [b"Mailbox", b"path", maildir]
+    environ = {b"PATH": bytes(tmp_path) + b":/usr/bin:/bin"}
+    assert subprocess.run([EXAMPLES / "bincimapd-maildir"], env=environ, check=False).returncode == 111
 
 
 def test_smtp_by_sudo(start: Start, services: Services, one_uid: Services, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from .services import Services
 from .session import Session
 
 POP = [name for name, caller in CALLERS.items() if caller.protocol == "pop3"]
+WAYS = [(name, mechanism) for name in POP for mechanism in CALLERS[name].mechanisms]
 
 
 @pytest.mark.parametrize("address", ["user-none", "user-gone", "user-bare"])
-@pytest.mark.parametrize("mechanism", ["USER/PASS", "APOP"])
-@pytest.mark.parametrize("name", POP)
+@pytest.mark.parametrize(("name", "mechanism"), WAYS)
 def test_no_mailbox(services: Services, name: str, mechanism: str, address: str) -> None:
     """An address with a password but no mailbox is let in, and its session ends before anything is shown."""
     service = services.get(name)

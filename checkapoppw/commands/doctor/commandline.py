@@ -58,7 +58,7 @@ class Service:
 class Reader:
     """Reads a command's words from the left to the right, as each program would take its own."""
 
-    def __init__(self, command: Command, directory: Callable[[str], dict[str, str] | None],
+    def __init__(self, command: Command, directory: Callable[[str], dict[str, str | None] | None],
                  lines: Callable[[str], list[str]], output: Callable[[str], str | None]) -> None:
         """directory: what envdir reads of a directory, None if there is none; lines: of a file; output: as Script"""
         self.service = Service(command)
@@ -125,8 +125,7 @@ class Reader:
         if values is None:
             self.service.missing.append(path)
         for name, value in (values or {}).items():
-            # An empty file unsets
-            self._set(name, value or None)
+            self._set(name, value)
 
     def _env(self) -> None:
         for letter, value in self._options("uC"):
@@ -202,8 +201,9 @@ class Reader:
         for path in [value for word, value in options if word in ("-f", "--config-file")]:
             for line in self._lines(path):
                 name, equals, value = line.partition("=")
-                if equals and name.strip() == "smtp-auth-command" and os.path.basename(value.split()[0]) == PROGRAM:
-                    service.checker = value.split()
+                words = value.split()
+                if equals and name.strip() == "smtp-auth-command" and words and os.path.basename(words[0]) == PROGRAM:
+                    service.checker = words
         if service.checker:
             self._at = len(self._words)
 

@@ -1,6 +1,8 @@
 """The installed checkapoppw: its first line, its byte code, who can start it, and its namesakes."""
 
+import grp
 import os
+import pwd
 import resource
 import stat
 import subprocess
@@ -18,6 +20,7 @@ INSTALL = "run make install in the source directory (README.auth-ext, section 2)
 _ANEW = f"{INSTALL}, below a PREFIX where root alone may write"
 _ASK = f"import importlib.util as u, sys; print(sys.version_info >= {installed.OLDEST_PYTHON}, " \
     "sys.implementation.cache_tag, u.MAGIC_NUMBER.hex())"
+OWN = "let it and the directories above it belong to root, and nobody else write there"
 # Where a program of our name may be besides PATH
 PLACES = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/var/qmail/bin")
 _LIMITS = {"a": resource.RLIMIT_AS, "d": resource.RLIMIT_DATA}
@@ -43,9 +46,14 @@ def examine(program: str) -> Iterator[Finding]:
         return
     findings = [*_first_line(program, script), *_modes(program, library)]
     yield from findings
-    if not any(finding.level == ERROR for finding in findings):
-        interpreter = script.split(b"\n", 1)[0][2:].split()[0]
-        yield from _byte_code(os.fsdecode(interpreter), library)
+    if any(finding.level == ERROR for finding in findings):
+        return
+    if who := changed(program):
+        if not findings:
+            yield Finding(WARNING, f"{who}, and so others decide what mail servers run as root",
+                          f"{OWN}, or install below another PREFIX")
+    else:
+        yield from _byte_code(os.fsdecode(_interpreter(script)), library)
         code, said = start(program)
         if (code, said) != (NO_PROGRAM, b""):
             yield Finding(
@@ -53,6 +61,63 @@ def examine(program: str) -> Iterator[Finding]:
                 f"{name(program)} does not start: it ends with {code}, and says {shown(said[-300:]) or 'nothing'}",
                 INSTALL,
             )
+
+
+def _interpreter(script: bytes) -> bytes:
+    return (script.split(b"\n", 1)[0][2:].split() or [b""])[0]
+
+
+def changed_by(path: str, *trusted: int) -> str | None:
+    """Who besides root, ourselves and the trusted uids can change what is run by a path, in words; None if nobody.
+
+    Every file and directory on the way counts, those behind symbolic links too.  In a sticky directory names belong to
+    their owners.
+    """
+    seen: set[str] = set()
+    pending = [os.path.abspath(path)]
+    while pending:
+        one = pending.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        try:
+            status = os.lstat(one)
+        except OSError as error:
+            return f"{name(one)}: {error.strerror}"
+        if status.st_uid not in (0, os.geteuid(), *trusted):
+            return f"{name(one)} belongs to uid {status.st_uid}"
+        if stat.S_ISLNK(status.st_mode):
+            pending.append(os.path.normpath(os.path.join(os.path.realpath(os.path.dirname(one)), os.readlink(one))))
+        elif not status.st_mode & stat.S_ISVTX and _written_by_others(status):
+            return f"{name(one)} can be written by others than its owner"
+        pending.append(os.path.dirname(one))
+    return None
+
+
+def _written_by_others(status: os.stat_result) -> bool:
+    # A group without members, as staff of older Debians, writes nothing.
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    if not status.st_mode & stat.S_IWGRP or status.st_gid == 0:
+        return False
+    try:
+        named = grp.getgrgid(status.st_gid).gr_mem
+    except KeyError:
+        named = []
+    return bool(named) or any(one.pw_gid == status.st_gid and one.pw_uid not in (0, os.geteuid())
+                              for one in pwd.getpwall())
+
+
+def changed(program: str) -> str | None:
+    """Who besides root and ourselves can change what starting checkapoppw runs: it, its modules, its interpreter.
+
+    It is not started then: what is looked at may be a trap for who looks (doc/callers.md, C86).
+    """
+    script = Path(program).read_bytes()
+    library = installed.library_of(script) or program
+    beneath = map(str, Path(library).rglob("*"))
+    found = map(changed_by, (program, os.fsdecode(_interpreter(script)), library, *beneath))
+    return next(filter(None, found), None)
 
 
 def _foreign(program: str, script: bytes) -> Finding:

@@ -59,7 +59,11 @@ def program(service: Service, where: str, context: Context, account: users.Accou
         yield Finding(ERROR, f"{where}: {said(behind)}, which follows checkapoppw, cannot be run: every login is "
                       "deferred (exec-failed)", "name a program that is there, "
                       + ("like /bin/true" if service.kind == "smtp" else "qmail-pop3d by its whole path"))
-    yield from _limits(service, where, checker, context, account)
+    if who := installation.changed(checker):
+        yield Finding(NOTE, f"{where}: {installation.name(checker)} is not started, and its limits are not looked at, "
+                      f"since {who}", installation.OWN)
+    else:
+        yield from _limits(service, where, checker, context, account)
 
 
 def _limits(

@@ -4,6 +4,7 @@ Whatever cannot be understood gives no finding.
 """
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator
 
@@ -21,6 +22,7 @@ KNOWN = tuple(name.decode() for name in SETTINGS if name.startswith(b"CHECKAPOPP
 _POP3D = "qmail-pop3d"
 _MAILDIR = """sh -c 'exec qmail-pop3d "$MAILDIR"'"""
 _LEFT_OPEN = "every password is accepted: an open relay"
+_HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+\.?|localhost", re.ASCII)
 
 
 def judge(service: Service, where: str) -> Iterator[Finding]:
@@ -46,9 +48,17 @@ def is_true(word: str) -> bool:
     return os.path.basename(word) in ("true", ":")
 
 
+def _open_door(service: Service) -> str | None:
+    # What accepts everybody and stands where a server looks for its checker: first, or behind a host name.  Behind a
+    # checker of somebody else's it is what that one runs, and behind a word that is not known here it may be.
+    words = service.before if service.checker else service.server[1:]
+    host = bool(words) and (_HOST.fullmatch(words[0]) or (service.checker and "/" not in words[0]))
+    return next((word for word in words[: 2 if host else 1] if is_true(word)), None)
+
+
 def _smtp_arguments(service: Service, where: str) -> Iterator[Finding]:
     server, arguments = service.server[0], service.server[1:]
-    open_door = next((word for word in (service.before if service.checker else arguments) if is_true(word)), None)
+    open_door = _open_door(service)
     if open_door:
         yield Finding(
             ERROR, f"{where}: {said(open_door)} stands where {said(server)} looks for the checker: {_LEFT_OPEN}",

@@ -11,20 +11,21 @@ from ... import dotqmail, files, settings, users
 from ...errors import LoginError
 from ...sources import Sources
 from ..escape import quoted, sentence, shown, word
-from . import dialogue, resources, runfile
+from . import dialogue, installation, resources, runfile
 from .commandline import Reader, Service
 from .findings import ERROR, NOTE, WARNING, Finding
 from .resources import Context
 from .shellwords import UNKNOWN, Command, said
 
-_LARGEST = 1 << 20
+_LARGEST = 1 << 16  # bytes of a run script, or of a file that it names; what is longer is no such file
+_BY_HAND = "log in with a wrong password: AUTH PLAIN AGpvZQB3cm9uZw== must give 535 (README.auth-ext, section 4)"
 _ID = re.compile(r"id -([ug])n? ([\w.-]+)")
 
 
 def examine(path: str, context: Context) -> Iterator[Finding]:
     """What is wrong with a run file.  Raises OSError where it cannot be read."""
     where = shown(os.fsencode(path))
-    content = files.read_all(os.open(path, os.O_RDONLY | os.O_NONBLOCK), _LARGEST)
+    content = _content(path)
     if b"\r\n" in content:
         yield Finding(ERROR, f"{where} has carriage returns at the ends of its lines, as editors of Windows write "
                       "them: it does not start", f"sed -i 's/\\r$//' {quoted(os.fsencode(path))}")
@@ -33,6 +34,8 @@ def examine(path: str, context: Context) -> Iterator[Finding]:
         yield Finding(WARNING, f"{where} is not executable: it does not start", f"chmod +x {quoted(os.fsencode(path))}")
     directory = os.path.dirname(path)
     try:
+        if len(content) > _LARGEST:
+            raise ValueError
         found = runfile.services(os.fsdecode(content), partial(_service, directory), _output)
     except ValueError:
         found = []
@@ -45,28 +48,35 @@ def examine(path: str, context: Context) -> Iterator[Finding]:
 
 
 def _service(directory: str, command: Command) -> Service:
-    def variables(name: str) -> dict[str, str] | None:
+    def variables(name: str) -> dict[str, str | None] | None:
         return envdir(os.path.join(directory, name))
 
     def lines(name: str) -> list[str]:
         try:
-            with open(os.path.join(directory, name), "rb") as file:
-                return os.fsdecode(file.read(_LARGEST)).split("\n")
-        except OSError:
+            return os.fsdecode(_content(os.path.join(directory, name))).split("\n")
+        except (OSError, ValueError):
             return []
 
     return Reader(command, variables, lines, _output).read()
 
 
-def envdir(path: str) -> dict[str, str] | None:
-    """The variables of a directory, as envdir(8) reads them, or None where it cannot."""
-    found = {}
+def _content(path: str) -> bytes:
+    # Up to one byte more than _LARGEST; of a FIFO, as envdir has it, what is in it now.  Raises OSError.
+    return files.read_all(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), _LARGEST)
+
+
+def envdir(path: str) -> dict[str, str | None] | None:
+    """The variables of a directory, as envdir(8) reads them, or None where it cannot.
+
+    An empty file is a variable that it unsets, None; one that begins with an empty line sets it to nothing.
+    """
+    found: dict[str, str | None] = {}
     try:
         for name in os.listdir(path):
             if not name.startswith("."):
-                with open(os.path.join(path, name), "rb") as file:
-                    line = file.read(_LARGEST).partition(b"\n")[0]
-                found[name] = os.fsdecode(line.rstrip(b" \t").replace(b"\0", b"\n"))
+                content = _content(os.path.join(path, name))
+                line = content.partition(b"\n")[0].rstrip(b" \t").replace(b"\0", b"\n")
+                found[name] = os.fsdecode(line) if content else None
     except (OSError, ValueError):
         return None
     return found
@@ -137,29 +147,52 @@ def _root(service: Service, where: str, context: Context) -> Iterator[Finding]:
 def _order(service: Service, where: str, server: str, account: users.Account | None) -> Iterator[Finding]:
     if any(runfile.is_true(word) for word in service.before) or len(service.before) > 1:
         return
-    known = {name: value for name, value in service.environ.items() if UNKNOWN not in value}
     asker = account or _nobody()
-    first, offered = dialogue.ask(server, known, asker) if asker or os.geteuid() else (None, [])
-    smtpd = said(service.server[0])
+    if asker is None and os.geteuid() == 0:
+        first, offered = None, list[str]()
+    elif who := installation.changed_by(server, asker.uid if asker else os.geteuid()):
+        yield Finding(NOTE, f"{where}: {said(service.server[0])} is not asked what it wants, since {who}",
+                      installation.OWN)
+        return
+    else:
+        known = {name: value for name, value in service.environ.items() if UNKNOWN not in value}
+        ask = partial(dialogue.ask, server, known, asker)
+        first, offered = ask()
+        if first == dialogue.HOST_FIRST and not service.before and ask(more=0)[0] == dialogue.NO_AUTH:
+            first = dialogue.NO_AUTH  # jms1's, which does not offer AUTH for a command line without a host name
+    yield from _judged(service, where, first)
+    yield from _offered(service, where, offered)
+
+
+def _judged(service: Service, where: str, first: str | None) -> Iterator[Finding]:
+    # Of what the server answered
+    smtpd, checker = said(service.server[0]), said(service.checker[0])
     if first == dialogue.HOST_FIRST and not service.before:
         after = said(service.program[0]) if service.program else "what follows"
         yield Finding(
-            ERROR, f"{where}: {smtpd} wants the host name first: it takes {said(service.checker[0])} for the host "
+            ERROR, f"{where}: {smtpd} wants the host name first: it takes {checker} for the host "
             f"name and {after} for the checker, so that every password is accepted: an open relay",
-            f"stop the service, and write: {word(smtpd)} HOST {word(said(service.checker[0]))} /bin/true",
+            f"stop the service, and write: {word(smtpd)} HOST {word(checker)} /bin/true",
         )
-    elif first == dialogue.CHECKER_FIRST and service.before:
+    elif first == dialogue.CHECKER_FIRST and service.before and "/" not in service.before[0]:
         yield Finding(
             ERROR, f"{where}: {smtpd} wants the checker first: it takes {said(service.before[0])} for the checker, so "
-            "that every login fails", f"write: {word(smtpd)} {word(said(service.checker[0]))} /bin/true",
+            "that every login fails", f"write: {word(smtpd)} {word(checker)} /bin/true",
         )
+    elif first == dialogue.NO_AUTH:
+        yield Finding(
+            WARNING, f"{where}: {smtpd} offers no AUTH with this command line and these settings: nobody can log in",
+            "see what it wants in README.auth-ext, section 4: sagredo's SMTPAUTH in env/; jms1's the host name before "
+            f"the checker: {word(smtpd)} HOST {word(checker)} /bin/true",
+        )
+    elif first == dialogue.TLS_FIRST:
+        yield Finding(
+            NOTE, f"{where}: {smtpd} wants TLS before it lets anybody log in: it does not show whether it wants the "
+            "host name or the checker first; if it is the other way round, every password is accepted", _BY_HAND)
     elif first is None:
         yield Finding(
             NOTE, f"{where}: it does not show whether {smtpd} wants the host name or the checker first; if it is the "
-            "other way round, every password is accepted",
-            "log in with a wrong password: AUTH PLAIN AGpvZQB3cm9uZw== must give 535 (README.auth-ext, section 4)",
-        )
-    yield from _offered(service, where, offered)
+            "other way round, every password is accepted", _BY_HAND)
 
 
 def _nobody() -> users.Account | None:

@@ -10,19 +10,23 @@ from collections.abc import Callable, Iterator
 
 from ..escape import shown
 
+# No repetition here can be taken in two ways, and none is without a bound where it may be begun again at each place:
+# what a script's author wrote may be meant to keep us busy.
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r]+|\\\n) | (?P<comment>\#[^\n]*) | (?P<end>\n|&&|\|\||[;&|()])
     | (?P<redirect>\d*(?:>>|>&|>\||<&|<<-?|<>|[<>]))
-    | (?P<single>'[^']*') | (?P<double>"(?:\\.|\$\([^()]*\)|[^"\\])*") | (?P<escaped>\\.)
-    | (?P<bare>(?:\$\([^()]*\)|`[^`]*`|\$\{[^}]*\}|[^\s'"\\;&|()<>`])+)""",
+    | (?P<single>'[^']*') | (?P<double>"(?:\\.|\$\([^()]*\)|[^"\\])*+") | (?P<escaped>\\.)
+    | (?P<bare>(?:\$\([^()]*\)|`[^`]*`|\$\{[^}]{0,999}\}|[^\s'"\\;&|()<>`])+)""",
     re.VERBOSE | re.DOTALL,
 )
 _EXPANSION = re.compile(
-    r"\$\((?P<output>[^()]*)\) | `(?P<ticks>[^`]*)` | \$\{(?P<braced>\w+)(?P<operation>[^}]*)\} | \$(?P<name>\w+)",
+    r"""\$\((?P<output>[^()]*)\) | `(?P<ticks>[^`]*)` | \$\{(?P<braced>\w{1,99}+)(?P<operation>[^}]{0,900})\}
+    | \$(?P<name>\w+)""",
     re.VERBOSE,
 )
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
 _KEYWORDS = frozenset(("if", "then", "else", "elif", "do", "while", "until", "!", "{", "time"))
+_LONGEST = 131072  # characters that variables may bring into a script: a word's most in execve(2), MAX_ARG_STRLEN
 # Around the name of a variable whose value is unknown; alone for a command's output
 UNKNOWN = "\0"
 
@@ -67,6 +71,7 @@ class Script:
         self._exported = set(self._variables)
         self._opened: set[int] = set()
         self._memory: dict[str, int] = {}
+        self._expansions = 0  # characters
 
     def commands(self, text: str) -> Iterator[Command]:
         """The commands.  Raises ValueError for a text that is no such script."""
@@ -153,7 +158,15 @@ class Script:
         return self._expanded(token).split(" ")
 
     def _expanded(self, text: str) -> str:
-        return _EXPANSION.sub(self._replacement, text)
+        return _EXPANSION.sub(self._counted, text)
+
+    def _counted(self, found: re.Match[str]) -> str:
+        # `X=$X$X`, once a line, would grow without end.
+        value = self._replacement(found)
+        self._expansions += len(value)
+        if self._expansions > _LONGEST:
+            raise ValueError
+        return value
 
     def _replacement(self, found: re.Match[str]) -> str:
         command = found["output"] or found["ticks"]

@@ -11,11 +11,16 @@ from . import fd3
 from .conversation import Conversation
 
 
-def main(argv: list[str], *, notqmail: bool = False) -> None:
-    """One client.  notqmail: descriptor 2 is left alone; others make it the client"""
+def main(argv: list[str], *, notqmail: bool = False, authup: bool = False) -> None:
+    """One client.
+
+    notqmail: descriptor 2 is left alone; others make it the client
+    authup: the same of `authup pop3 CHECKER SUBPROGRAM`, which has no APOP
+    """
     if len(argv) < 3:
         os._exit(111)
-    host, checker = argv[1], argv[2:]
+    host, checker = os.environ.get("TCPLOCALHOST", "unknown") if authup else argv[1], argv[2:]
+    notqmail = notqmail or authup
     client = Conversation()
     timestamp = f"<{os.getpid()}.{int(time.time())}@{host}>"
     client.say(f"+OK {timestamp}")
@@ -32,6 +37,8 @@ def main(argv: list[str], *, notqmail: bool = False) -> None:
                 client.say("-ERR USER first")
             case b"pass" if rest:
                 authenticate(client, checker, [user, rest, timestamp.encode()], notqmail)
+            case b"apop" if authup:
+                client.say("-ERR unimplemented")
             case b"apop" if b" " in rest:
                 name, _, digest = rest.partition(b" ")
                 authenticate(client, checker, [name, digest, timestamp.encode()], notqmail)
