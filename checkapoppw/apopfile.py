@@ -4,7 +4,6 @@ Finding and reading it is done as the account, in its home directory, so that li
 anything.  Any content is either parsed or a temporary failure.
 """
 
-import errno
 import posix
 import time
 
@@ -24,7 +23,6 @@ LOCK, TEMPORARY, USED = b".apop.lock", b".apop.tmp", b".apop.used"
 # Hundreds of credentials fit; a login does not read for ever (apop.5).
 LARGEST = 65536
 GROUP_AND_OTHERS = 0o077
-_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 CONTROL = bytes(range(0x20)) + b"\x7f"
 _IN_SCHEME = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
 _PLAIN = (b"PLAIN", b"CLEARTEXT")
@@ -142,11 +140,20 @@ def open_file(home: files.Directory, name: bytes, looks: "Looks") -> int | None:
         looks.append((name, posix.fstat(descriptor)))
     except OSError as error:
         looks.append((name, error))
-        if error.errno in _ABSENT:
+        if _is_absent(error):
             return None
         path = home.whole(name)
         raise Deferred("file-unreadable", "its user, not root, makes readable, or else removes %s", path) from None
     return descriptor
+
+
+def _is_absent(error: OSError) -> bool:
+    # ENOENT or ENOTDIR in nearly all cases, so that the module with the names of the others is not loaded
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return True
+    import errno
+
+    return error.errno in (errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def read_file(path: bytes, descriptor: int, status: posix.stat_result, uid: int) -> bytes:

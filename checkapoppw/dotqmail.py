@@ -3,11 +3,10 @@
 The rules are qmail-local.c's (doc/mapping.md).  Files are opened as the account, in its home directory.
 """
 
-import errno
 import posix
 
 from . import files, process
-from .errors import TEMPORARY, Deferred, Refused
+from .errors import Deferred, Refused, is_passing
 
 _OTHERS_WRITE = 0o002  # conf-patrn
 _OWNER_RUNS = 0o100
@@ -102,8 +101,10 @@ def _open(home: files.Directory, name: bytes) -> tuple[int, int]:
     # qmeexists() in qmail-local.c: the descriptor, -1 where there is none, and the mode
     try:
         descriptor = home.open(name)
+    except FileNotFoundError:
+        return -1, 0
     except OSError as error:
-        if error.errno in TEMPORARY or error.errno in (errno.EPERM, errno.EACCES):
+        if isinstance(error, PermissionError) or is_passing(error):
             path = home.whole(name)
             raise Deferred("dot-qmail-unreadable", "its user, not root, makes it readable: %s", path) from None
         return -1, 0

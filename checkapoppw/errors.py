@@ -4,9 +4,6 @@ Every error names its reason and, where somebody can mend the cause,
 the remedy.  Both go to the log, so neither may ever hold a secret.
 """
 
-import errno
-
-
 class LoginError(Exception):
     """A login that does not succeed.  Temporary (111) unless a subclass says otherwise, so that forgetting is safe.
 
@@ -48,10 +45,14 @@ class Deferred(LoginError):
     """It cannot be told now; a later try may succeed: exit code 111."""
 
 
-# The errors that qmail takes for passing ones (error_temp.c), but for EPROCLIM, which Linux lacks.
-TEMPORARY = frozenset((
-    errno.EINTR, errno.ENOMEM, errno.ETXTBSY, errno.EIO, errno.ETIMEDOUT, errno.EWOULDBLOCK, errno.EAGAIN,
-    errno.EDEADLK, errno.EBUSY, errno.ENFILE, errno.EMFILE, errno.EFBIG, errno.ENOSPC, errno.ENETDOWN,
-    errno.ENETUNREACH, errno.ENETRESET, errno.ECONNABORTED, errno.ECONNRESET, errno.ENOBUFS, errno.ETOOMANYREFS,
-    errno.ECONNREFUSED, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EUSERS, errno.EDQUOT, errno.ESTALE, errno.ENOLCK,
-))
+def is_passing(error: OSError) -> bool:
+    """Whether qmail takes the error for a passing one (error_temp.c); EPROCLIM is not there, since Linux lacks it."""
+    import errno  # only here: most logins meet no such error, and loading it takes longer than most of our modules
+
+    return error.errno in (
+        errno.EINTR, errno.ENOMEM, errno.ETXTBSY, errno.EIO, errno.ETIMEDOUT, errno.EWOULDBLOCK, errno.EAGAIN,
+        errno.EDEADLK, errno.EBUSY, errno.ENFILE, errno.EMFILE, errno.EFBIG, errno.ENOSPC, errno.ENETDOWN,
+        errno.ENETUNREACH, errno.ENETRESET, errno.ECONNABORTED, errno.ECONNRESET, errno.ENOBUFS, errno.ETOOMANYREFS,
+        errno.ECONNREFUSED, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EUSERS, errno.EDQUOT, errno.ESTALE,
+        errno.ENOLCK,
+    )

@@ -38,7 +38,7 @@ def objection(name: bytes, account: users.Account, host: "users.Host") -> tuple[
     try:
         owner = host.home_owner(account.home)
     except OSError as error:
-        if error.errno in errors.TEMPORARY:
+        if errors.is_passing(error):
             raise errors.Deferred("home-stat", "learn why %s cannot be examined", account.home) from None
         return "qmail-getpw passes over the account %s: its home %s is missing, or cannot be seen", names
     if owner != account.uid:

@@ -4,7 +4,6 @@ The order within become() and run_program() is the security of both.
 """
 
 import _signal
-import errno
 import posix
 import sys
 import time
@@ -29,8 +28,8 @@ SHIELD = 65535
 _LARGEST_ENVIRONMENT = 1 << 23  # bytes; more than execve(2) takes with any stack limit below 32 MB
 # What Python's start puts into LC_CTYPE in a C locale (PEP 538)
 _COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
-# djb's pathexec tries the next directory after these, and gives up after any other but ENOENT.
-_PASSED_OVER = (errno.EACCES, errno.EPERM, errno.EISDIR)
+# djb's pathexec tries the next directory after ENOENT, EACCES, EPERM and EISDIR, and gives up after any other error.
+_PASSED_OVER = (FileNotFoundError, PermissionError, IsADirectoryError)
 
 
 def guard() -> None:
@@ -235,9 +234,10 @@ def run_program(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
     for path in _paths(argv[0], environ):
         try:
             posix.execve(path, argv, environ)
-        except OSError as error:
-            if error.errno != errno.ENOENT and error.errno not in _PASSED_OVER:
-                break
+        except _PASSED_OVER:
+            continue
+        except OSError:
+            break
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_IGN)
     _signal.alarm(PATIENCE)

@@ -3,7 +3,7 @@
 The rules are qmail-lspawn's and qmail-getpw's (doc/mapping.md).  What they ask of the host is asked of a Host.
 """
 
-from .errors import TEMPORARY, Deferred, Refused
+from .errors import Deferred, Refused, is_passing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def of_whole_name(name: bytes, host: "Host") -> Account | None:
     try:
         return account if account and account.uid and host.home_owner(account.home) == account.uid else None
     except OSError as error:
-        if error.errno in TEMPORARY:
+        if is_passing(error):
             home = account.home if account else b""
             raise Deferred("home-stat", "learn why %s cannot be examined", home) from None
         return None
