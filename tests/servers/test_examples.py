@@ -175,7 +175,7 @@ def test_clients_that_choose(start: Start, one_uid: Services, tmp_path: Path) ->
         path.unlink()
     subprocess.run(["svc", "-t", service.directory], check=True)
     wait_for(lambda: curl(visit) is None, "it is served still")
-    assert "not offer DIGEST-MD5: put a 1 into its env/DISABLE_DIGEST_MD5" in service.log("reason=indimail-method")
+    assert "not to offer DIGEST-MD5: a 1 goes into its env/DISABLE_DIGEST_MD5" in service.log("reason=indimail-method")
 
 
 def test_indimail_env() -> None:
