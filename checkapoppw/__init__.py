@@ -14,7 +14,8 @@ asaccount.py    a child that has accounts' ids, looks and reports: for dovecot.p
 The caller      request.py (descriptor 3), hints.py (its environment), settings.py (the administrator's)
 The address     control.py (domains), users.py (accounts), cdb.py (users/cdb); sources.py reads what they ask for
                 nss.py tells an outage from a name that nobody has, locks.py whom the administrator has locked,
-                misnamed.py what a client means by another name; each is loaded only where that is in question
+                misnamed.py what a client means by another name, passedover.py whose account qmail passes over;
+                large.py searches large control files; each is loaded only where that is in question
 The files       dotqmail.py (which governs, and its mailbox), apopfile.py (the password file), files.py (directories)
 The password    mechanisms.py (what a response may prove), digests.py (APOP, CRAM-MD5); for passwords that are not in
                 clear text schemes.py, with crammd5.py and hashes.py

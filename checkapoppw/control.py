@@ -7,10 +7,7 @@ from .errors import Deferred, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
-
-    # What gives the content of a control file, cut at ends of lines, anew at each call
-    Pieces = Callable[[], Iterable[bytes]]
+    from collections.abc import Callable, Container
 
 # Every control file that this project reads: those of many lines and those of one, which a login reads, the one of
 # locks, and those that apoppasswd reads, of one line each.
@@ -22,76 +19,35 @@ FOR_PASSWORDS = (b"apopscheme", b"apopstrength")
 _BLANK = b" \t\n"  # what control.c strips from the end of a line; not CR
 
 
-class Names:
-    """The domains that a control file of many lines names.
-
-    A login asks for one or two, of a file that may name thousands: so it is searched, and neither taken apart nor held.
-    """
-
-    __slots__ = ("_pieces",)
-
-    def __init__(self, pieces: "Pieces") -> None:
-        self._pieces = pieces
-
-    def __contains__(self, domain: object) -> bool:
-        """Whether a domain, in lower case, is an entry."""
-        return isinstance(domain, bytes) and any(_is_entry(domain, piece) for piece in self._pieces())
-
-
-def _is_entry(domain: bytes, piece: bytes) -> bool:
-    if b"\0" in piece:  # which makes entries that are no lines
-        return domain in [entry.lower() for entry in entries(piece)]
-    if not domain or domain.startswith(b"#"):
-        return False
-    text = b"\n%s\n" % piece.lower()
-    start = b"\n" + domain
-    at = text.find(start)
-    while at >= 0:
-        end = text.index(b"\n", at + 1)
-        if text[at + 1 : end].rstrip(_BLANK) == domain:
-            return True
-        at = text.find(start, end)
-    return False
-
-
 class VirtualDomains:
-    """control/virtualdomains as a map, searched like Names.
+    """control/virtualdomains as a map.  Of equal keys the last one wins, since constmap.c chains the newest first.
 
-    Of equal keys the last one wins, since constmap.c chains the newest first.
+    A login looks a handful of keys up, in a file that may have thousands: so it is searched, and not taken apart.
     """
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_lowered", "_taken_apart", "_text")
 
-    def __init__(self, pieces: "Pieces") -> None:
-        self._pieces = pieces
+    def __init__(self, content: bytes) -> None:
+        self._text = b"\n" + content + b"\n"
+        self._lowered = self._text.lower()
+        # A NUL makes entries that are no lines.
+        self._taken_apart = taken_apart(content) if b"\0" in content else None
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None.  A line is split at its first colon; one that begins with `#` is a comment."""
+        if self._taken_apart is not None:
+            return self._taken_apart.get(key.lower())
+        if b":" in key or b"\n" in key or key.startswith(b"#"):
+            return None
+        line = self._lowered.rfind(b"\n" + key.lower() + b":")
+        if line < 0:
+            return None
+        value = line + 1 + len(key) + 1
+        return self._text[value : self._text.index(b"\n", value)].rstrip(_BLANK)
 
     def first(self, keys: list[bytes]) -> bytes | None:
-        """The value of the first of these keys that is there, or None.
-
-        A line is split at its first colon; one that begins with `#` is a comment.
-        """
-        wanted = [key.lower() for key in keys]
-        found = {}
-        for piece in self._pieces():
-            text = b"\n%s\n" % piece
-            lowered = text.lower()
-            # A NUL makes entries that are no lines.
-            apart = taken_apart(piece) if b"\0" in piece else None
-            for key in wanted:
-                value = _value(key, text, lowered) if apart is None else apart.get(key)
-                if value is not None:
-                    found[key] = value
-        return next((found[key] for key in wanted if key in found), None)
-
-
-def _value(key: bytes, text: bytes, lowered: bytes) -> bytes | None:
-    if b":" in key or b"\n" in key or key.startswith(b"#"):
-        return None
-    line = lowered.rfind(b"\n" + key + b":")
-    if line < 0:
-        return None
-    value = line + 1 + len(key) + 1
-    return text[value : text.index(b"\n", value)].rstrip(_BLANK)
+        """The value of the first of these keys that is there, or None."""
+        return next((value for key in keys if (value := self.get(key)) is not None), None)
 
 
 def taken_apart(content: bytes) -> dict[bytes, bytes]:
@@ -122,30 +78,35 @@ def first_line(content: bytes) -> bytes:
     return content.partition(b"\n")[0].rstrip(_BLANK)
 
 
-def names(file: bytes, pieces: "Pieces") -> "Container[bytes]":
+def names(file: bytes, content: bytes) -> set[bytes]:
     """The domains of a control file, in lower case; of control/me the one line, in which `#` is not special."""
-    return set(first_line(b"\n".join(pieces())).lower().split(b"\0")) if file in LINES else Names(pieces)
+    found = first_line(content).split(b"\0") if file in LINES else entries(content)
+    return {name.lower() for name in found}
 
 
 def domains(
-    pieces_of: "Callable[[bytes], Pieces | None]",
-    names: "Callable[[bytes, Pieces], Container[bytes]]" = names,
-    virtual: "Callable[[Pieces], VirtualDomains]" = VirtualDomains,
+    content_of: "Callable[[bytes], bytes | None]", names: "Callable[[bytes, bytes], Container[bytes]]" = names,
+    virtual: "Callable[[bytes], VirtualDomains]" = VirtualDomains,
 ) -> Domains:
     """What qmail-send learns of domains at its start.
 
-    pieces_of: the content of a control file by its name, or None if there is none
+    content_of: the content of a control file by its name, or None if there is none
     names, virtual: what makes a set of domains, and a map of virtual domains
-    Raises what pieces_of() raises, and Deferred (no-locals) where qmail-send would not start either.
+    Raises what content_of() raises, and Deferred (no-locals) where qmail-send would not start either.
     """
     for file in (b"locals", b"me"):
-        pieces = pieces_of(file)
-        if pieces is not None:
+        content = content_of(file)
+        if content is not None:
             return Domains(
-                names(file, pieces), names(b"percenthack", pieces_of(b"percenthack") or tuple),
-                virtual(pieces_of(b"virtualdomains") or tuple),
+                names(file, content), names(b"percenthack", content_of(b"percenthack") or b""),
+                virtual(content_of(b"virtualdomains") or b""),
             )
     raise Deferred("no-locals", "name the local domains in control/locals, or this host in control/me")
+
+
+def unreadable(name: bytes) -> Deferred:
+    """The failure of a control file that cannot be read, or is too large."""
+    return Deferred("control-unreadable", "make %s under the directory of qmail a readable file", b"control/" + name)
 
 
 def rewrite(address: bytes, known: Domains) -> bytes:

@@ -7,7 +7,7 @@ import errno
 import posix
 
 from . import files
-from .errors import TEMPORARY, Deferred
+from .errors import TEMPORARY, Deferred, Refused
 
 _OTHERS_WRITE = 0o002  # conf-patrn
 _OWNER_RUNS = 0o100
@@ -31,14 +31,18 @@ def default_suffixes(dash: bytes, ext: bytes) -> list[bytes]:
     return [exact[:end] + b"default" for end in ends if end == len(dash) or exact[end - 1] == 0x2D]
 
 
-def open_home(path: bytes) -> files.Directory:
+def open_home(path: bytes, nobodys: bool = False) -> files.Directory:
     """The home of an account, checked as qmail-local does; to be called as the account.
 
-    Raises Deferred: home-unreachable, and what check_home() raises.
+    nobodys: whether it is for an address that is nobody's: users.Account.nobodys
+    Raises Deferred: home-unreachable, and what check_home() raises; Refused (no-account) in the place of the former for
+    what is nobody's, so that the exit code does not tell which names there are (doc/callers.md, C81).
     """
     try:
         home = files.Directory(path)
     except OSError:
+        if nobodys:
+            raise Refused("no-account", "the address is wrong; or its user must be able to enter %s", path) from None
         raise Deferred("home-unreachable", "make %s a directory that its user can enter", path) from None
     check_home(home)
     return home

@@ -8,7 +8,7 @@ environment.  Rules: doc/callers.md, C57 to C64.
 import posix
 import time
 
-from . import apopfile, asaccount, digests, mechanisms, process, request, schemes, stages
+from . import apopfile, asaccount, digests, dotqmail, mechanisms, process, request, schemes, stages
 from .errors import Deferred, LoginError, Misused, Refused
 from .sources import Sources
 from .users import Account
@@ -131,7 +131,7 @@ def mail_location(home: bytes, maildir: bytes) -> bytes:
 def _looked_up(account: Account, delivery: bytes | None) -> tuple[bytes, bytes, bytes | None]:
     """The path and the content of the account's password file, and the maildir, read by a child with its ids.
 
-    Raises what process.may_become(), stages.home() and stages.password_file() raise, and Deferred
+    Raises what process.may_become(), dotqmail.open_home() and stages.password_file() raise, and Deferred
     (child-failed).
     """
     [told] = asaccount.look([(account, lambda: _files(account, delivery))])
@@ -145,5 +145,6 @@ def _looked_up(account: Account, delivery: bytes | None) -> tuple[bytes, bytes, 
 
 
 def _files(account: Account, delivery: bytes | None) -> bytes:
-    path, content, maildir = stages.password_file(stages.home(account), account, delivery, {})
+    home = dotqmail.open_home(account.home, account.nobodys)
+    path, content, maildir = stages.password_file(home, account, delivery, {})
     return b"\0".join([path, maildir or b"", content])

@@ -1,11 +1,6 @@
 """Files: a directory that is held open, reading a whole file within a bound, telling regular ones."""
 
-import errno
 import posix
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _REGULAR, _TYPE = 0o100000, 0o170000  # inode(7); the module stat would be one import more
 PIECE = 65536  # a pipe's or a socket's buffer; also what is reserved before a file shows how long it is
@@ -57,27 +52,6 @@ def read_all(descriptor: int, limit: int) -> bytes:
     finally:
         posix.close(descriptor)
     return bytes(content)
-
-
-def whole_lines(descriptor: int, limit: int) -> "Iterator[bytes]":
-    """The content of a file in pieces, each cut where a line ends; the descriptor is closed at the end.
-
-    Raises OSError, also where there are more than `limit` bytes.
-    """
-    begun = bytearray()
-    try:
-        while piece := posix.read(descriptor, PIECE):
-            limit -= len(piece)
-            if limit < 0:
-                raise OSError(errno.EFBIG, "")
-            whole, end, rest = piece.rpartition(b"\n")
-            if end:
-                yield bytes(begun + whole)
-                begun = bytearray()
-            begun += rest
-        yield bytes(begun)
-    finally:
-        posix.close(descriptor)
 
 
 def is_regular(mode: int) -> bool:

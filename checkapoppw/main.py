@@ -3,7 +3,7 @@
 import posix
 import time
 
-from . import apopfile, process, request, stages
+from . import apopfile, dotqmail, process, request, stages
 from .errors import Deferred, LoginError
 from .log import Log, remedy
 from .settings import Settings
@@ -66,7 +66,7 @@ def login(
     stages.see_unlocked(account, sources, entry)
     delivery = stages.default_delivery(account, sources)
     process.become(account)
-    home = stages.home(account)
+    home = dotqmail.open_home(account.home, account.nobodys)
     _, content, maildir = stages.password_file(home, account, delivery, entry)
     context = stages.context(environ, settings, time.time(), posix.getppid())
     stages.prove(asked, apopfile.parse_credentials(content), context, entry)

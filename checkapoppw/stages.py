@@ -12,7 +12,7 @@ maildir     its maildir, or None
 """
 
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
-from .errors import Deferred, Misused, Refused
+from .errors import LoginError, Misused, Refused
 
 # Bytes of names; of others it is looked at before whether they are meant
 _USUAL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_+=@"
@@ -59,22 +59,24 @@ def identify(login: bytes, sources: "Sources", entry: "Entry") -> users.Account:
     try:
         local = entry["local"] = control.rewrite(login, sources.domains()) if b"@" in login else login
         account = users.look_up(local, sources)
-    except Refused as error:
-        if advice := _advice(login, sources):
+    except LoginError as error:
+        if error.reason in ("remote-address", "no-alias") and (advice := _advice(login, entry.get("local"), sources)):
             error.remedy, error.names = advice
         raise
-    if login.translate(None, _USUAL) and not account.advice:
-        account.advice = _advice(login, sources)
+    is_nobodys = account.source == "getpw" and account.ext == local
+    if is_nobodys or login.translate(None, _USUAL):
+        account.advice = _advice(login, local if is_nobodys else None, sources)
     users.check_ids(account)
     entry.update(assigned=account, account=account.user, uid=account.uid)
     users.check_home(account)
     return account
 
 
-def _advice(login: bytes, sources: "Sources") -> tuple[str, tuple[bytes, ...]] | None:
-    from . import misnamed
+def _advice(login: bytes, local: bytes | None, sources: "Sources") -> tuple[str, tuple[bytes, ...]] | None:
+    # local: where the passwd file has nobody for it
+    from . import misnamed, passedover
 
-    return misnamed.advise(login, sources.domains)
+    return (passedover.by_address(local, sources) if local else None) or misnamed.advise(login, sources.domains)
 
 
 def see_unlocked(account: users.Account, sources: "Sources", entry: "Entry") -> None:
@@ -95,21 +97,6 @@ def default_delivery(account: users.Account, sources: "Sources") -> bytes | None
     Raises Deferred (control-unreadable).
     """
     return None if account.is_extension else sources.default_delivery()
-
-
-def home(account: users.Account) -> "Directory":
-    """The home of an account, checked; to be called as the account.
-
-    Raises what dotqmail.open_home() raises, and Refused (no-account) where that of an address that is nobody's cannot
-    be entered (doc/callers.md, C81).
-    """
-    try:
-        return dotqmail.open_home(account.home)
-    except Deferred as error:
-        if account.nobodys and error.reason == "home-unreachable":
-            raise Refused("no-account", "the address is wrong; or let %s enter its home %s", account.user,
-                          account.home) from None
-        raise
 
 
 def password_file(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         def home_owner(self, home: bytes) -> int: ...
 
 
-_LONGEST_NAME = 31  # GETPW_USERLEN - 1 in qmail-getpw.c
-_BREAK = b"-"  # conf-break
+LONGEST_NAME = 31  # GETPW_USERLEN - 1 in qmail-getpw.c
+BREAK = b"-"  # conf-break
 _ALIAS = b"alias"  # conf-users: who has what nobody has
 NOBODYS = b"\x01"  # a local part that is in no assignment but the catch-all
 NO_ID = 0xFFFFFFFF  # setresuid(2) takes it for "leave it as it is"
@@ -33,8 +33,7 @@ class Account:
 
     dash and ext make the name of the dot-qmail file; source is `cdb` or `getpw`
     nobodys: whether the address is its only because nobody else has it: all of alias's, and of the catch-all's
-    advice: where there is no password file, what to say in the place of that, in words with the names for them: as what
-        qmail-getpw has against the account of that name
+    advice: where there is no password file, what to say in the place of that, in words with the names for them
     """
 
     __slots__ = ("advice", "dash", "ext", "gid", "home", "nobodys", "shell", "source", "uid", "user")
@@ -148,61 +147,18 @@ def getpw(local: bytes, host: "Host") -> Account:
     The longest name that is a user's wins, whose home must be that user's; nobody's goes to alias.
     Raises Deferred: home-stat, no-alias.
     """
-    passed_over = None
-    for end in range(min(len(local), _LONGEST_NAME), -1, -1):
-        if end == len(local) or local[end : end + 1] == _BREAK:
-            name = local[:end].lower()
-            account = host.account(name)
-            objected = objection(name, account, host) if account else None
-            if account and not objected:
+    for end in range(min(len(local), LONGEST_NAME), -1, -1):
+        if end == len(local) or local[end : end + 1] == BREAK:
+            account = of_whole_name(local[:end].lower(), host)
+            if account:
                 if end < len(local):
                     account.dash, account.ext = b"-", local[end + 1 :]
                 return account
-            passed_over = passed_over or objected
-    passed_over = passed_over or _unasked(local, host)
     alias = host.account(_ALIAS)
     if alias is None:
-        error = Deferred("no-alias", "add the account alias, or a line `+:alias:...' to users/assign")
-        if passed_over:
-            error.remedy, error.names = passed_over
-        raise error
-    alias.dash, alias.ext, alias.advice = b"-", local, passed_over
+        raise Deferred("no-alias", "add the account alias, or a line `+:alias:...' to users/assign")
+    alias.dash, alias.ext = b"-", local
     return alias
-
-
-def objection(name: bytes, account: Account, host: "Host") -> tuple[str, tuple[bytes, ...]] | None:
-    """What qmail-getpw has against the account of this name in the passwd file, in words with the names for them, or
-    None.
-
-    Raises Deferred (home-stat).
-    """
-    if len(name) > _LONGEST_NAME:
-        return f"qmail-getpw passes over the account %s: its name has more than {_LONGEST_NAME} bytes", (name,)
-    if name != name.lower():
-        return "qmail-getpw passes over the account %s: its name has capitals", (name,)
-    if account.uid == 0:
-        return "qmail-getpw passes over the account %s: its uid is 0", (name,)
-    names = (name, account.home)
-    try:
-        owner = host.home_owner(account.home)
-    except OSError as error:
-        if error.errno in TEMPORARY:
-            raise Deferred("home-stat", "see why %s cannot be examined", account.home) from None
-        return "qmail-getpw passes over the account %s: its home %s is missing, or cannot be seen", names
-    if owner != account.uid:
-        return f"qmail-getpw passes over the account %s: its home %s belongs to uid {owner}", names
-    return None
-
-
-def _unasked(local: bytes, host: "Host") -> tuple[str, tuple[bytes, ...]] | None:
-    # The objection to an account whose name qmail-getpw does not even ask for: as it was given, with capitals or long
-    try:
-        for name in dict.fromkeys((local, local.partition(_BREAK)[0])):
-            if (name != name.lower() or len(name) > _LONGEST_NAME) and (account := host.account(name)):
-                return objection(name, account, host)
-    except Deferred:
-        pass  # it is for words alone
-    return None
 
 
 def of_whole_name(name: bytes, host: "Host") -> Account | None:
@@ -210,5 +166,13 @@ def of_whole_name(name: bytes, host: "Host") -> Account | None:
 
     Raises Deferred (home-stat).
     """
+    if len(name) > LONGEST_NAME or name != name.lower():
+        return None
     account = host.account(name)
-    return account if account and not objection(name, account, host) else None
+    try:
+        return account if account and account.uid and host.home_owner(account.home) == account.uid else None
+    except OSError as error:
+        if error.errno in TEMPORARY:
+            home = account.home if account else b""
+            raise Deferred("home-stat", "see why %s cannot be examined", home) from None
+        return None

@@ -13,14 +13,12 @@ from . import vectors
 ADDRESS_BYTES = b"ab%@.-:#Z\0\n \xc3"
 
 
-def cut(content: bytes) -> "control.Pieces":
-    """A file in pieces of a line each, which is the most that it can be cut into."""
-    return lambda: content.split(b"\n")
-
-
 def domains(local: bytes = b"", percenthack: bytes = b"", virtual: bytes = b"") -> control.Domains:
     return control.Domains(
-        control.Names(cut(local)), control.Names(cut(percenthack)), control.VirtualDomains(cut(virtual)))
+        {name.lower() for name in control.entries(local)},
+        {name.lower() for name in control.entries(percenthack)},
+        control.VirtualDomains(virtual),
+    )
 
 
 def rewritten(address: bytes, known: control.Domains) -> bytes | None:
@@ -59,7 +57,7 @@ def test_virtual_domains() -> None:
     wanted = {b"a.example": b"z", b"": b"catch", b"exc.example": b""}
     assert control.taken_apart(content) == wanted
     for key in (*wanted, b"A.Example", b"no colon", b"a", b"example", b"a.example:x"):
-        assert control.VirtualDomains(cut(content)).first([key]) == wanted.get(key.lower())
+        assert control.VirtualDomains(content).get(key) == wanted.get(key.lower())
 
 
 lines = st.lists(st.sampled_from(list(b"aB.:#@ \t\n\r\0")), max_size=40).map(bytes)
@@ -70,23 +68,8 @@ lines = st.lists(st.sampled_from(list(b"aB.:#@ \t\n\r\0")), max_size=40).map(byt
 @example(b"a:x \0b:y\n", b"a")
 @example(b"#a:x\na:y", b"#a")
 def test_searching_is_taking_apart(content: bytes, key: bytes) -> None:
-    """A key that is searched for has the value that it has where the whole file is taken apart, in pieces or whole."""
-    wanted = control.taken_apart(content)
-    for pieces in (cut(content), lambda: (content,)):
-        assert control.VirtualDomains(pieces).first([key]) == wanted.get(key.lower())
-        assert control.VirtualDomains(pieces).first([key + b"x", key, b"a"]) == next(
-            (wanted[one] for one in (key.lower() + b"x", key.lower(), b"a") if one in wanted), None)
-
-
-@given(lines, st.lists(st.sampled_from(list(b"aB.:#@ \t\n\r")), max_size=5).map(bytes))
-@example(b"#a\na \n", b"a")
-@example(b"aa\na", b"a")
-@example(b"a\0\n", b"")
-def test_searching_for_a_name(content: bytes, name: bytes) -> None:
-    """A domain is found where it is an entry of the file, in pieces or whole."""
-    wanted = name.lower() in [entry.lower() for entry in control.entries(content)]
-    for pieces in (cut(content), lambda: (content,)):
-        assert (name.lower() in control.Names(pieces)) == wanted
+    """A key that is searched for has the value that it has where the whole file is taken apart."""
+    assert control.VirtualDomains(content).get(key) == control.taken_apart(content).get(key.lower())
 
 
 @pytest.mark.parametrize(("address", "local"), [

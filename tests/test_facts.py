@@ -83,7 +83,7 @@ def test_control_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: set[bytes] = set()
 
     class Noting(Sources):
-        def _beginning(self, name: bytes, _: int) -> bytes | None:
+        def beginning(self, name: bytes, _: int = 0) -> bytes | None:
             asked.add(name)
             return b"x" if name == b"me" else None
 

@@ -14,7 +14,7 @@ from .host import Host
 
 KNOWN = control.Domains(
     {b"example.org", b"xn--strae-oqa.example"}, set(),
-    control.VirtualDomains(lambda: (b"xn--bcher-kva.example:vdom\nm\xc3\xbcll.example:vdom\nstrasse.example:vdom",)),
+    control.VirtualDomains(b"xn--bcher-kva.example:vdom\nm\xc3\xbcll.example:vdom\nstrasse.example:vdom"),
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from checkapoppw import sources
+from checkapoppw import nss
 
 from .conftest import SOURCE, UID
 from .host import Host
@@ -59,7 +59,7 @@ def service(shared: Path) -> Path:
 ])
 def test_services(nsswitch: bytes, services: list[bytes]) -> None:
     """The services that a look-up asks which finds nothing, besides this machine's files (nsswitch.conf(5))."""
-    assert sources.other_services(nsswitch) == services
+    assert nss.other_services(nsswitch) == services
 
 
 @pytest.mark.parametrize(("nsswitch", "name", "outcome"), [

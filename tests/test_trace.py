@@ -75,9 +75,8 @@ def test_the_same_as_a_login(local: bytes, percenthack: bytes, virtual: bytes, a
     """With any control files, an address goes where it goes without notes."""
     notes = trace.Notes()
     contents = {b"locals": local, b"percenthack": percenthack, b"virtualdomains": virtual}
-    pieces = {name: partial(content.split, b"\n") for name, content in contents.items()}
-    noting = control.domains(pieces.get, partial(trace._Names, notes), partial(trace._Virtual, notes))
-    plain = control.domains(pieces.get)
+    noting = control.domains(contents.get, partial(trace._Names, notes), partial(trace._Virtual, notes))
+    plain = control.domains(contents.get)
     outcomes = []
     for known in (noting, plain):
         try:

@@ -1,7 +1,6 @@
 """users: from a local part to the account, as real qmail-lspawn and qmail-getpw do it."""
 
 import errno
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,7 +42,7 @@ class Host:
 
 def delivered(config: vectors.Config, address: bytes, tmp_path: Path) -> users.Account:
     """What the modules say of an address on a host of the vectors, without touching this machine's accounts."""
-    content = {name.encode(): partial(vectors.raw(text).split, b"\n") for name, text in config["control"].items()}
+    content = {name.encode(): vectors.raw(text) for name, text in config["control"].items()}
     local = control.rewrite(address, control.domains(content.get)) if b"@" in address else address
     return users.look_up(local, Host(config, tmp_path / "cdb"))
 
@@ -131,51 +130,6 @@ def test_home_that_fails_for_now() -> None:
         users.getpw(b"joe", Failing(config))
     Failing.error = errno.EACCES
     assert users.getpw(b"joe", Failing(config)).user == b"alias"
-
-
-PASSED_OVER = {
-    "passwd": [
-        ["amy", 1001, 1001, "/qo/amy"], ["bob", 1002, 1002, "/qo/bob"],
-        ["toor", 0, 0, "/root"], ["Eve", 1003, 1003, "/qo/eve"], ["x" * 32, 1004, 1004, "/qo/x"],
-        ["ann", 1005, 1005, "/qo/ann"], ["ann-b", 1006, 1006, "/qo/missing"],
-    ],
-    "dirs": [["/qo/bob", 0, 0, 493], ["/qo/eve", 1003, 1003, 493], ["/qo/x", 1004, 1004, 493], ["/root", 0, 0, 448]],
-    "assign": None,
-}
-
-
-@pytest.mark.parametrize(("local", "account", "rule"), [
-    (b"amy", b"amy", "its home %s is missing"),
-    (b"amy-list", b"amy", "its home %s is missing"),
-    (b"AMY", b"amy", "its home %s is missing"),
-    (b"bob", b"bob", "its home %s belongs to uid 0"),
-    (b"toor", b"toor", "its uid is 0"),
-    (b"Eve", b"Eve", "its name has capitals"),
-    (b"Eve-list", b"Eve", "its name has capitals"),
-    (b"x" * 32, b"x" * 32, "its name has more than 31 bytes"),
-    (b"ann-b-c", b"ann-b", "its home %s is missing"),
-    (b"nobody.there", None, ""),
-])
-def test_the_account_that_is_passed_over(local: bytes, account: bytes | None, rule: str) -> None:
-    """Where an address falls to alias, it is known which account has its name, and what qmail-getpw has against it."""
-    found = users.getpw(local, Host(PASSED_OVER))
-    assert (found.user, found.ext) == (b"alias", local)
-    if account is None:
-        assert found.advice is None
-        return
-    assert found.advice is not None
-    words, names = found.advice
-    assert rule in words
-    assert names[0] == account
-    assert words.count("%s") == len(names)
-
-    class WithoutAlias(Host):
-        def account(self, name: bytes) -> users.Account | None:
-            return super().account(name) if name != b"alias" else None
-
-    with pytest.raises(Deferred, match="no-alias") as error:
-        users.getpw(local, WithoutAlias(PASSED_OVER))
-    assert (error.value.remedy, error.value.names) == found.advice
 
 
 @pytest.mark.parametrize(("local", "is_nobodys"), [

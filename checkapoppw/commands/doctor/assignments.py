@@ -7,7 +7,7 @@ import pwd
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 
-from ... import users
+from ... import passedover, users
 from ...errors import LoginError
 from ...sources import Sources
 from ..escape import shown
@@ -148,7 +148,7 @@ def from_passwd(known: Mapping[bytes, bytes], host: Sources) -> tuple[list[users
     for name in (entry.pw_name.encode("utf-8", "surrogateescape") for entry in pwd.getpwall()):
         try:
             account = None if b"!" + name + b"\0" in known else host.account(name)
-            objected = users.objection(name, account, host) if account else None
+            objected = passedover.objection(name, account, host) if account else None
             if account and objected:
                 findings += _passed_over(account, *objected)
             elif account:

@@ -17,7 +17,7 @@ def examine(account: users.Account, delivery: bytes | None, report: Report) -> N
     delivery: as stages.password_file() takes it
     Raises what a login would fail with, when what was found before is in the report.
     """
-    home = stages.home(account)
+    home = dotqmail.open_home(account.home, account.nobodys)
     names = [dotqmail.suffix(account.dash, account.ext), *dotqmail.default_suffixes(account.dash, account.ext)]
     report["dot_qmail"] = [text(b".qmail" + name) for name in names]
     entry: dict[str, Any] = {}

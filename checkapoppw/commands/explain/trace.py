@@ -18,15 +18,14 @@ class Notes(list[bytes]):
 class _Names(set[bytes]):
     # A set of domains that notes each one that is found in it.
 
-    def __init__(self, notes: Notes, file: bytes, pieces: "control.Pieces") -> None:
-        content = b"\n".join(pieces())
+    def __init__(self, notes: Notes, file: bytes, content: bytes) -> None:
         self._file = f"control/{file.decode()}"
         self._notes = notes
         # In a file of one line `#' is not special, and it may be empty.
         whole = file in control.LINES
         split = [(1, name) for name in control.first_line(content).split(b"\0")] if whole else numbered(content)
         self._lines = {entry.lower(): (number, entry) for number, entry in split}
-        super().__init__(self._lines)
+        super().__init__(control.names(file, content))
 
     def __contains__(self, domain: object) -> bool:
         found = super().__contains__(domain)
@@ -38,20 +37,18 @@ class _Names(set[bytes]):
 class _Virtual(control.VirtualDomains):
     # Taken apart, since many keys are looked up, and with the lines.
 
-    def __init__(self, notes: Notes, pieces: "control.Pieces") -> None:
-        super().__init__(pieces)
-        content = b"\n".join(pieces())
+    def __init__(self, notes: Notes, content: bytes) -> None:
+        super().__init__(b"")
         self._notes = notes
         self._values = control.taken_apart(content)
         split = ((number, entry, *entry.partition(b":")) for number, entry in numbered(content))
         self._lines = {key.lower(): (number, entry) for number, entry, key, colon, _ in split if colon}
 
-    def first(self, keys: list[bytes]) -> bytes | None:
-        for key in map(bytes.lower, keys):
-            if key in self._values:
-                self._notes.found("control/virtualdomains", *self._lines[key])
-                return self._values[key]
-        return None
+    def get(self, key: bytes) -> bytes | None:
+        value = self._values.get(key.lower())
+        if value is not None:
+            self._notes.found("control/virtualdomains", *self._lines[key.lower()])
+        return value
 
 
 def numbered(content: bytes) -> list[tuple[int, bytes]]:
@@ -94,14 +91,10 @@ class Trace(Sources):
             self._contents[name] = super().control_file(name)
         return self._contents[name]
 
-    def control_pieces(self, name: bytes) -> "control.Pieces | None":
-        content = self.control_file(name)
-        return None if content is None else lambda: (content,)
-
     def domains(self) -> control.Domains:
         if self._domains is None:
             self._domains = control.domains(
-                self.control_pieces, partial(_Names, self.notes), partial(_Virtual, self.notes))
+                self.control_file, partial(_Names, self.notes), partial(_Virtual, self.notes))
         return self._domains
 
     def assignment(self, local: bytes) -> bytes | None:
