@@ -33,7 +33,7 @@ test: $(VENV)/.test
 	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup
 
 # On Debian 12: Debian 13's Dovecot has no checkpassword any more.
-SERVERS = curl daemontools dovecot-imapd dovecot-pop3d dovecot-submissiond fail2ban fetchmail fish mpop msmtp openssl \
+SERVERS = curl daemontools dovecot-imapd dovecot-pop3d dovecot-submissiond fail2ban fetchmail fish logrotate mpop msmtp openssl \
 	postfix qpsmtpd rsyslog sudo swaks ucspi-tcp zsh
 test-servers: $(VENV)/.test
 	@dpkg -s $(SERVERS) >/dev/null 2>&1 || if [ "$$(id -u)" = 0 ]; \

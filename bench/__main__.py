@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from checkapoppw.commands.passwords import newhash
@@ -23,7 +24,7 @@ from tests.host import Host, install, interpreter
 
 RUNS = 400
 LONG_RUNS = 700  # for a figure of one per cent
-REFUSED_RUNS = 15  # each of these takes twice the fail delay
+REFUSED_RUNS = 5  # each of these takes the fail delay, for each reason and scheme
 ACCOUNTS, ADDRESSES = 1_000, 100_000
 SECRET = b"tanstaaf"
 UID = os.geteuid() or 61234
@@ -34,6 +35,18 @@ if pid == 0:
     posix.execve(sys.argv[1], sys.argv[1:], posix.environ)
 print(posix.wait4(pid, 0)[2].ru_maxrss)
 """
+# Hashes at the limit of cost (apop.5), which no password matches
+_KEY = b"A" * 43 + b"="
+AT_THE_LIMIT = {
+    "sha512-crypt": b"{SHA512-CRYPT}$6$rounds=748000$salt$" + b"x" * 86,
+    "sha256-crypt": b"{SHA256-CRYPT}$5$rounds=575000$salt$" + b"x" * 43,
+    "blf-crypt": b"{BLF-CRYPT}$2y$13$" + b"a" * 53,
+    "yescrypt": b"{CRYPT}$y$jBT$salt$" + b"x" * 43,
+    "scrypt": b"{CRYPT}$7$CU..../....salt$" + b"x" * 43,
+    "argon2id": b"{ARGON2ID}$argon2id$v=19$m=65536,t=6,p=1$c2FsdHNhbHQ$" + b"A" * 43,
+    "pbkdf2": b"{PBKDF2}$1$salt$1498000$" + b"0" * 40,
+    "scram-sha-256": b"{SCRAM-SHA-256}1498000,c2FsdHNhbHQ=,%s,%s" % (_KEY, _KEY),
+}
 Login = Callable[[], bytes]
 MISSED: list[str] = []  # figures
 
@@ -179,18 +192,45 @@ def figure(name: str, value: float, bound: float, good: bool | None = None) -> N
 
 
 def refusals(bench: Bench) -> None:
-    """Print how the time of a refusal, with the default fail delay, compares for its reasons."""
-    wrong = {f"wrong password, {scheme}": newhash.stored(scheme, SECRET) for scheme in newhash.SCHEMES}
-    hosts = {name: (bench.with_file(f"refusal{number}", line), 1) for number, (name, line) in enumerate(wrong.items())}
-    reference = bench.login(hosts["wrong password, plain"][0], refused, 1, "")
-    hosts["no file"] = (bench.with_file("absent", None), 1)
-    hosts["unsafe file"] = (bench.with_file("unsafe", SECRET, 0o644), 111)
+    """Print how the time of a refusal, with the default fail delay, compares for its reasons and for schemes, also at
+    the limit of their costs; then the same while every core is busy.
+    """
+    lines = {scheme: newhash.stored(scheme, SECRET) for scheme in newhash.SCHEMES}
+    lines |= {f"most-{scheme}": line for scheme, line in AT_THE_LIMIT.items()}
+    hosts = {name: (bench.with_file(f"refusal-{name}", line), 1) for name, line in lines.items()}
+    hosts["no-file"] = (bench.with_file("absent", None), 1)
+    hosts["unsafe-file"] = (bench.with_file("unsafe", SECRET, 0o644), 111)
     cases = {name: bench.login(host, refused, code, "") for name, (host, code) in hosts.items()}
-    cases["unknown user"] = bench.login(hosts["no file"][0], lambda: b"x" + refused(), 1, "")
+    cases["unknown-user"] = bench.login(hosts["no-file"][0], lambda: b"x" + refused(), 1, "")
     print("Refused after the default fail delay, over a wrong password in clear text:")
-    for name, case in cases.items():
-        times, _ = ratio(case, reference, REFUSED_RUNS)
-        figure(f"refusal-{name.replace(', ', '-').replace(' ', '-')}", times, 1.01, abs(times - 1) <= 0.01)
+    refused_alike(cases, "refusal")
+    with busy():
+        refused_alike(cases, "busy-refusal")
+
+
+def refused_alike(cases: dict[str, Callable[[], float]], title: str) -> None:
+    """Print a figure for each kind of refusal.  They take turns, and each round has a reference of its own."""
+    ratios: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(REFUSED_RUNS):
+        reference = cases["plain"]()
+        for name, case in cases.items():
+            ratios[name].append(case() / reference)
+    for name, found in ratios.items():
+        median = statistics.median(found)
+        figure(f"{title}-{name}", median, 1.01, abs(median - 1) <= 0.01)
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """With a process on each core that does nothing else."""
+    command = [interpreter(), "-I", "-S", "-c", "while True: pass"]
+    processes = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def explanations(bench: Bench) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Looks = list[tuple[bytes, Any]]  # a name, and its posix.stat_result or the OSError that came instead
 
+# What lies beside password files: edits wait for each other; a write in progress, with more behind it; when each
+# credential was last used.
+LOCK, TEMPORARY, USED = b".apop.lock", b".apop.tmp", b".apop.used"
 # Hundreds of credentials fit; a login does not read for ever (apop.5).
 LARGEST = 65536
 GROUP_AND_OTHERS = 0o077
@@ -25,6 +28,15 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 CONTROL = bytes(range(0x20)) + b"\x7f"
 _IN_SCHEME = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
 _PLAIN = (b"PLAIN", b"CLEARTEXT")
+# Of UTF-8, and of UTF-16 in either order
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_HIGH = b"\xef"
+# What hashes begin with (crypt(5); Apache's htpasswd), the letters of any, and from how many bytes on it is no word
+_KINDS = b"1 2 2a 2b 2x 2y 3 5 6 7 y gy sm3y md5 sha1 apr1 argon2i argon2d argon2id scrypt P H".split()
+_IN_HASH = _IN_SCHEME + b"/+$=,_:"
+_LONG = 24
+_DIGESTS, _HEX = (32, 40, 64, 128), b"0123456789abcdefABCDEF"
+_COLONS = 6  # of a line of the passwd file; shadow and passwd-files have as many or more
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -36,25 +48,37 @@ class Credential:
     label: its name for people
     expires: `YYYY-MM-DD`, from which day on (UTC) it does not count, or empty
     services: those that it counts for, or None for all
+    generated: whether it was made by apoppasswd, so that its letters alone count (apop.5)
+    forms: further values of a digest, for other ways of typing it; never shown
     """
 
-    __slots__ = ("expires", "label", "scheme", "services", "value")
+    __slots__ = ("expires", "forms", "generated", "label", "scheme", "services", "value")
 
     def __init__(self, scheme: bytes, value: bytes, label: bytes = b"", expires: bytes = b"",
-                 services: list[bytes] | None = None) -> None:
+                 services: list[bytes] | None = None, generated: bool = False, forms: bytes = b"") -> None:
         self.scheme = scheme
         self.value = value
         self.label = label
         self.expires = expires
         self.services = services
+        self.generated = generated
+        self.forms = forms.split(b",") if forms else []
 
     def __repr__(self) -> str:
-        return f"Credential(scheme={self.scheme!r}, label={self.label!r}, value=hidden)"
+        # What looks like a scheme may be the beginning of a password.
+        return f"Credential(label={self.label!r}, scheme and value hidden)"
 
     @property
     def secret(self) -> bytes | None:
         """The password itself where the file holds it, or None: a value of any other scheme is never a text."""
         return self.value if self.scheme in _PLAIN else None
+
+    def has_one_form(self, response: bytes) -> bool:
+        """Whether comparing bytes, or digests of them, is all that there is to do: the file holds the password, and
+        neither it nor the response can be typed or spelt in several ways (forms.py).
+        """
+        secret = self.secret
+        return secret is not None and not self.generated and secret.isascii() and response.isascii()
 
     def expired(self, now: float) -> bool:
         """Whether its last day is over.  now: seconds since 1970"""
@@ -74,11 +98,20 @@ def candidates(dash: bytes, ext: bytes, governing: dotqmail.Governing) -> "Itera
 
     Raises governing's trouble.
     """
-    yield b".apop" + dotqmail.suffix(dash, ext)
+    name = b".apop" + dotqmail.suffix(dash, ext)
+    # In a name an extension's dots are colons, so that only a dash can spell one of ours.
+    if b"." not in dash or not is_beside(name):
+        yield name
     if governing.trouble:
         raise governing.trouble
-    if governing.is_default and governing.suffix is not None:
+    if governing.is_default and governing.suffix is not None and not is_beside(b".apop" + governing.suffix):
         yield b".apop" + governing.suffix
+
+
+def is_beside(name: bytes) -> bool:
+    """Whether a name is that of a file which lies beside password files, and is none itself (doc/mapping.md, M47)."""
+    last = name.rpartition(b"/")[2]
+    return last in (LOCK, USED) or last.startswith(TEMPORARY)
 
 
 def find_file(
@@ -111,7 +144,8 @@ def open_file(home: files.Directory, name: bytes, looks: "Looks") -> int | None:
         looks.append((name, error))
         if error.errno in _ABSENT:
             return None
-        raise Deferred("file-unreadable", "make %s a file that its user can read", home.whole(name)) from None
+        path = home.whole(name)
+        raise Deferred("file-unreadable", "its user, not root, makes readable, or else removes %s", path) from None
     return descriptor
 
 
@@ -124,15 +158,15 @@ def read_file(path: bytes, descriptor: int, status: posix.stat_result, uid: int)
     try:
         content = files.read_all(descriptor, LARGEST) if files.is_regular(status.st_mode) else b""
     except OSError:
-        raise Deferred("file-unreadable", "see why %s cannot be read", path) from None
+        raise Deferred("file-unreadable", "learn what keeps logins from reading %s", path) from None
     if not files.is_regular(status.st_mode):
-        raise Deferred("file-type", "put a regular file in the place of %s", path)
+        raise Deferred("file-type", "its user, not root, runs apoppasswd after removing %s", path)
     if status.st_uid != uid:
-        raise Deferred("file-owner", f"chown {uid} %s", path)
+        raise Deferred("file-owner", "its user, not root, runs apoppasswd after removing %s", path)
     if status.st_mode & GROUP_AND_OTHERS:
-        raise Deferred("file-mode", "chmod 600 %s", path)
+        raise Deferred("file-mode", "its user, not root, runs apoppasswd, or gives mode 600 to %s", path)
     if len(content) > LARGEST:
-        raise Deferred("file-too-large", f"shorten %s to {LARGEST} bytes", path)
+        raise Deferred("file-too-large", f"its user, not root, leaves at most {LARGEST} bytes in %s", path)
     return content
 
 
@@ -163,6 +197,35 @@ def scheme_of(line: bytes) -> tuple[bytes, bytes] | None:
     return None
 
 
+def misplaced(line: bytes) -> str:
+    """What a bare line is in truth, in words for a remedy, or nothing: a hash, or a line of another kind of file.
+
+    Taken for a password, it would itself open the address to whoever has read it elsewhere.
+    """
+    if line[:1] >= _HIGH and line.startswith(_MARKS):
+        return "it begins with a byte order mark: remove that"
+    if _is_hash(line):
+        return "it is a hash: write {CRYPT} or its scheme before it, or {PLAIN} if it is the password"
+    name, *fields = line.split(b":")
+    if fields and name and b" " not in name and (len(fields) >= _COLONS or any(map(_is_field, fields))):
+        return "it is a line of a passwd-file or htpasswd: keep {SCHEME} and hash, or write {PLAIN} before it"
+    return ""
+
+
+def _is_field(text: bytes) -> bool:
+    # One in which such a file has a password: a hash, with {SCHEME} or without, or digits of MD5, SHA-1 or SHA-2
+    hexadecimal = len(text) in _DIGESTS and not text.translate(None, _HEX)
+    return hexadecimal or _is_hash(text) or scheme_of(text.lstrip()) is not None
+
+
+def _is_hash(text: bytes) -> bool:
+    # crypt(5) and its like: `$id$...`.  With an id that is not known only where it is long enough for one.
+    kind, dollar, rest = text[1:].partition(b"$")
+    if not text.startswith(b"$") or not dollar or not rest or not kind:
+        return False
+    return kind.partition(b",")[0] in _KINDS or (len(text) >= _LONG and not text.translate(None, _IN_HASH))
+
+
 def is_over(expires: bytes, day: bytes) -> bool:
     """Whether a credential counts no more on a day (UTC), by its `expires=`, which may be empty."""
     return bool(expires) and day >= expires
@@ -172,6 +235,8 @@ def _credential(number: int, line: bytes) -> Credential:
     # A bare line is a password as it stands.  Any other is {SCHEME}value, then words of key=value behind a TAB each.
     found = scheme_of(line)
     if not found:
+        if mistake := misplaced(line):
+            raise _malformed(number, mistake)
         if number > 1:
             raise _malformed(number, "behind the first line, each password needs its {SCHEME}")
         _see_printable(number, line)
@@ -185,7 +250,8 @@ def _credential(number: int, line: bytes) -> Credential:
         raise _malformed(number, "expires= needs a date like 2030-12-31")
     services = attributes.get(b"for")
     return Credential(scheme, value, attributes.get(b"label", b""), expires or b"",
-                      None if services is None else services.split(b","))
+                      None if services is None else services.split(b","),
+                      attributes.get(b"kind") == b"generated", attributes.get(b"forms", b""))
 
 
 def _attributes(number: int, words: list[bytes]) -> dict[bytes, bytes]:

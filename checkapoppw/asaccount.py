@@ -1,12 +1,14 @@
 """Looking as an account: a child process takes on an account's ids, as a login does, looks, and reports.
 
 Only a child, so that what an account can do to a process that has its rights is not done to us; and nothing of what
-such a process says is believed beyond its form.
+such a process says is believed beyond its form, nor waited for without an end (doc/callers.md, C72).
 """
 
 import _signal
 import gc
 import posix
+import select
+import time
 
 from . import process
 from .errors import Deferred, LoginError, Refused
@@ -25,13 +27,16 @@ if TYPE_CHECKING:
 LONGEST = 1 << 22
 _LONGEST_WORDS = 200  # of a reason and its remedy
 _HEAD = 5  # bytes before each report: an exit code, or 0, and the length
+_MARGIN = 1  # second, between the alarms of a child and ours, and for a child to end in
+_OTHERS = 256  # descriptors below this are not left open in a child; Dovecot's is 4
 
 
 def look(visits: "list[Visit]", for_good: bool = True) -> "Iterator[bytes | LoginError]":
     """What became of each of the visits, in their order; they have begun by now.
 
-    One child makes them all.  Each has process.PATIENCE seconds.  Where the child ends early, as for a dead file
-    server, that visit and those behind it are Deferred (child-failed).
+    One child makes them all.  Each has process.PATIENCE seconds, or less where our own alarm comes first.  Where the
+    child ends early, or has to be ended, as for a dead file server, that visit and those behind it are Deferred
+    (child-failed).
     for_good: the child becomes the one account that all visits are to, as a login does; else it has, as root's child,
         the effective ids of each account for the time of its visit
     """
@@ -39,7 +44,9 @@ def look(visits: "list[Visit]", for_good: bool = True) -> "Iterator[bytes | Logi
     child = posix.fork()
     if child == 0:
         try:
-            posix.close(reader)
+            # It may stay for longer than we wait: least of all Dovecot's descriptor may stay open with it.
+            posix.closerange(3, writer)
+            posix.closerange(writer + 1, _OTHERS)
             _report(visits, writer, for_good)
         finally:
             posix._exit(0)
@@ -48,15 +55,47 @@ def look(visits: "list[Visit]", for_good: bool = True) -> "Iterator[bytes | Logi
 
 
 def _reports(child: int, reader: int, count: int) -> "Iterator[bytes | LoginError]":
+    believed, complete = True, False
     try:
         for _ in range(count):
-            yield _understood(reader)
+            report = _understood(reader, _deadline()) if believed else None
+            believed = report is not None
+            yield failed() if report is None else report
+        complete = believed
     finally:
-        posix.close(reader)
-        try:
-            posix.waitpid(child, 0)
-        except ChildProcessError:
-            pass  # our caller ignores SIGCHLD, and so does the kernel
+        _end(child, reader, _MARGIN if complete else 0)
+
+
+def _deadline() -> float:
+    # By the monotonic clock: when a report has to be there.  The child's own alarm comes before, ours behind.
+    ours = _signal.getitimer(_signal.ITIMER_REAL)[0]
+    patience = process.PATIENCE + _MARGIN
+    return time.monotonic() + (min(patience, ours - _MARGIN) if ours else patience)
+
+
+def _end(child: int, reader: int, patience: float) -> None:
+    # Wait for its end, so many seconds, and then see to it.  What not even SIGKILL ends, since it waits for a dead file
+    # server, is left alone.
+    gone = _is_gone(reader, time.monotonic() + patience)
+    if not gone:
+        posix.kill(child, _signal.SIGKILL)
+        gone = _is_gone(reader, time.monotonic() + _MARGIN)
+    posix.close(reader)
+    try:
+        posix.waitpid(child, 0 if gone else posix.WNOHANG)
+    except ChildProcessError:
+        pass  # our caller ignores SIGCHLD, and so does the kernel
+
+
+def _is_gone(reader: int, until: float) -> bool:
+    # The child's end closes the pipe.
+    try:
+        while _piece(reader, _HEAD, until):
+            if time.monotonic() > until:
+                return False
+    except TimeoutError:
+        return False
+    return True
 
 
 def _report(visits: "list[Visit]", writer: int, for_good: bool) -> None:
@@ -89,23 +128,36 @@ def _for_a_visit(account: "Account") -> None:
             raise process.ids_kept() from None
 
 
-def _understood(reader: int) -> bytes | LoginError:
-    head = _exactly(reader, _HEAD)
-    length = int.from_bytes(head[1:], "big")
-    if len(head) == _HEAD and length <= LONGEST:
-        told = _exactly(reader, length)
-        if len(told) == length:
-            return told if head[0] == 0 else failure_in(head[0], told)
-    return failed()
+def _understood(reader: int, until: float) -> bytes | LoginError | None:
+    # One report, or None where there is none in time, and so none behind it either.
+    try:
+        head = _exactly(reader, _HEAD, until)
+        length = int.from_bytes(head[1:], "big")
+        if len(head) == _HEAD and length <= LONGEST:
+            told = _exactly(reader, length, until)
+            if len(told) == length:
+                return told if head[0] == 0 else failure_in(head[0], told)
+    except TimeoutError:
+        pass
+    return None
 
 
-def _exactly(reader: int, count: int) -> bytes:
+def _exactly(reader: int, count: int, until: float) -> bytes:
     # So many bytes, or fewer where the child has ended.
     pieces = []
-    while count and (piece := posix.read(reader, count)):
+    while count and (piece := _piece(reader, count, until)):
         pieces.append(piece)
         count -= len(piece)
     return b"".join(pieces)
+
+
+def _piece(reader: int, most: int, until: float) -> bytes:
+    # What has come, nothing where the child has ended.  Raises TimeoutError.
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    if not poll.poll(1000 * max(until - time.monotonic(), 0)):
+        raise TimeoutError
+    return posix.read(reader, most)
 
 
 def failed() -> Deferred:

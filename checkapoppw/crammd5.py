@@ -49,13 +49,23 @@ def parsed(value: bytes) -> bytes:
     return bytes.fromhex(value.decode("ascii"))
 
 
-def cost(_: bytes, value: bytes) -> float:
+def all_parsed(value: bytes, others: list[bytes]) -> list[bytes]:
+    """The states of a value that cost() has accepted, and of those of the others that are of its form."""
+    return [parsed(one) for one in [value, *others] if len(one) == 64 and not one.translate(None, _HEX)]
+
+
+def cost(_: bytes, value: bytes, __: int = 0) -> float:
     """Microseconds that a check takes: none worth counting, since a whole file of these takes a quarter of a second.
 
     Raises ValueError for a value that is malformed.
     """
     parsed(value)
     return 0.0
+
+
+def most(_: bytes, __: bytes, ___: float) -> str:
+    """What a value may have at most, for people: nothing that costs more."""
+    return ""
 
 
 def matches(_: bytes, value: bytes, password: bytes) -> bool:

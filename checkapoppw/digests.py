@@ -4,6 +4,7 @@ Every other list of mechanisms is made from these two, or a test compares it wit
 """
 
 from _md5 import md5  # not hashlib: that one loads OpenSSL
+from _operator import _compare_digest as same  # what hmac.compare_digest is
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ def key_blocks(secret: bytes) -> tuple[bytes, bytes]:
     """The blocks that the inner and the outer MD5 of HMAC-MD5 begin with (RFC 2104 section 2)."""
     key = int.from_bytes((secret if len(secret) <= _BLOCK else md5(secret).digest()).ljust(_BLOCK, b"\0"), "big")
     return _padded(key, b"\x36"), _padded(key, b"\x5c")
+
+
+def matches(mechanism: str, response: bytes, challenge: bytes, secret: bytes) -> bool:
+    """Whether the response is the one that a password gives.  mechanism: `plain`, or one of DIGESTS"""
+    return same(response, secret if mechanism == "plain" else DIGESTS[mechanism][0](challenge, secret))
 
 
 def _hexadecimal(data: bytes) -> bytes:

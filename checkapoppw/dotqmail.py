@@ -6,7 +6,7 @@ The rules are qmail-local.c's (doc/mapping.md).  Files are opened as the account
 import errno
 import posix
 
-from . import files
+from . import files, process
 from .errors import TEMPORARY, Deferred, Refused
 
 _OTHERS_WRITE = 0o002  # conf-patrn
@@ -39,11 +39,16 @@ def open_home(path: bytes, nobodys: bool = False) -> files.Directory:
     what is nobody's, so that the exit code does not tell which names there are (doc/callers.md, C81).
     """
     try:
-        home = files.Directory(path)
+        try:
+            home = files.Directory(path)
+        except PermissionError:
+            # FUSE admits only those whose uids are all the same (doc/callers.md, C68).
+            process.unshield()
+            home = files.Directory(path)
     except OSError:
         if nobodys:
             raise Refused("no-account", "the address is wrong; or its user must be able to enter %s", path) from None
-        raise Deferred("home-unreachable", "make %s a directory that its user can enter", path) from None
+        raise Deferred("home-unreachable", "its user must be able to enter %s", path) from None
     check_home(home)
     return home
 
@@ -52,9 +57,9 @@ def check_home(home: files.Directory) -> None:
     """checkhome() in qmail-local.c.  Raises Deferred: home-writable (by others), home-sticky."""
     mode = posix.fstat(home.descriptor).st_mode
     if mode & _OTHERS_WRITE:
-        raise Deferred("home-writable", "chmod o-w %s", home.path)
+        raise Deferred("home-writable", "its user, not root, keeps others from writing %s", home.path)
     if mode & _STICKY:
-        raise Deferred("home-sticky", "chmod -t %s", home.path)
+        raise Deferred("home-sticky", "its user, not root, takes the sticky bit from %s", home.path)
 
 
 class Governing:
@@ -99,14 +104,15 @@ def _open(home: files.Directory, name: bytes) -> tuple[int, int]:
         descriptor = home.open(name)
     except OSError as error:
         if error.errno in TEMPORARY or error.errno in (errno.EPERM, errno.EACCES):
-            raise Deferred("dot-qmail-unreadable", "make %s readable to its user", home.whole(name)) from None
+            path = home.whole(name)
+            raise Deferred("dot-qmail-unreadable", "its user, not root, makes it readable: %s", path) from None
         return -1, 0
     mode = posix.fstat(descriptor).st_mode
     if files.is_regular(mode):
         if not mode & _OTHERS_WRITE:
             return descriptor, mode
         posix.close(descriptor)
-        raise Deferred("dot-qmail-writable", "chmod o-w %s", home.whole(name))
+        raise Deferred("dot-qmail-writable", "its user, not root, keeps others from writing %s", home.whole(name))
     posix.close(descriptor)
     return -1, 0
 

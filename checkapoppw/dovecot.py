@@ -85,7 +85,7 @@ def _password(
     mechanism = _CHALLENGED.get(environ.get(b"AUTH_MECH", b"").upper(), "plain")
     entry["mechanism"] = mechanism
     if mechanism not in context.mechanisms:
-        raise mechanisms.refusal("mechanism-off")
+        raise mechanisms.off(mechanism, context)
     usable, trouble = mechanisms.usable(credentials, context), None
     for one in usable:
         if one.secret is not None:

@@ -11,18 +11,23 @@ class LoginError(Exception):
     """A login that does not succeed.  Temporary (111) unless a subclass says otherwise, so that forgetting is safe.
 
     reason: one of reasons.REASONS
-    remedy: what an administrator or the user can do about it, in our own words, with `%s` where a name belongs
-    names: what belongs there; they come from outside, and whoever shows the remedy escapes them
+    remedy: what an administrator or the user can do about it, in our own words, with `%s` where a name belongs; with a
+        name in it, never a command (doc/callers.md, C65 and C66)
+    names: what belongs there; they come from outside, and whoever shows the remedy escapes and quotes them
+    guessed: whether the response was compared with a password, which it was not
+    credential: the label of the password that was right and does not count, if it has one
     """
 
     code = 111
     result = "deferred"
+    credential = b""
 
     def __init__(self, reason: str, remedy: str = "", *names: bytes) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
         self.names = names
+        self.guessed = False
 
 
 class Refused(LoginError):

@@ -40,23 +40,33 @@ def _first(environ: dict[bytes, bytes], names: tuple[bytes, ...]) -> bytes:
     return next(filter(None, map(environ.get, names)), b"")
 
 
-def narrowed(mechanisms: tuple[str, ...], environ: dict[bytes, bytes]) -> tuple[str, ...]:
-    """Those of the mechanisms that the caller's hints leave.
+def ruled_out(mechanisms: tuple[str, ...], environ: dict[bytes, bytes]) -> dict[str, bytes]:
+    """Those of the mechanisms that the caller's hints rule out, each with the variable that does.
 
     CRAM-MD5 stays on the POP3 ports: there is a patch that brings it there (doc/callers.md, C20).
     """
     method = _SMTP_METHODS.get(environ.get(b"SMTPAUTHMETHOD", b""))
     pop = _POP_METHODS.get(environ.get(b"AUTH", b""))
-    smtp = _first(environ, LOCAL_PORTS) in _SMTP_PORTS
-    return tuple(
-        name for name in mechanisms
-        if method in (None, name) and pop in (None, name) and not (smtp and name in NOT_SMTP)
-    )
+    found = {}
+    for name in mechanisms:
+        if method not in (None, name):
+            found[name] = b"SMTPAUTHMETHOD"
+        elif pop not in (None, name):
+            found[name] = b"AUTH"
+        elif name in NOT_SMTP and _first(environ, LOCAL_PORTS) in _SMTP_PORTS:
+            found[name] = next(filter(environ.get, LOCAL_PORTS))
+    return found
 
 
 def service(environ: dict[bytes, bytes]) -> bytes:
-    """`smtp`, `pop3` or `imap`, by the caller's port or else by what it calls its service; empty where none tells."""
+    """`smtp`, `pop3` or `imap`, by the caller's port, or else by what it calls its service, or else since only one
+    service has such a caller; empty where none tells (doc/callers.md, C21).
+    """
     found = _PORTS.get(_first(environ, LOCAL_PORTS), b"")
     for name in (b"SERVICE", b"AUTH_SERVICE", b"AUTH_PROTOCOL"):
         found = found or _SERVICES.get(environ.get(name, b""), b"")
+    if not found and environ.get(b"SMTPAUTHMETHOD") in _SMTP_METHODS:
+        return b"smtp"
+    if not found and environ.get(b"AUTH") in _POP_METHODS:
+        return b"pop3"
     return found

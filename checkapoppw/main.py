@@ -29,6 +29,7 @@ def main(argv: list[str]) -> "NoReturn":
         environ = login(argv, dict(posix.environ), settings, log, entry)
         process.find_program(argv[1:], environ)
         record(log, entry, start, "accepted", "ok")
+        process.unshield()
         process.run_program(argv[1:], environ)
     except LoginError as error:
         failure = error
@@ -87,7 +88,7 @@ def unforeseen(error: BaseException) -> LoginError:
 
 
 def open_late(log: Log, target: bytes) -> None:
-    """Open the log for a failure that came before; to syslog where that is the failure."""
+    """Open the log for a failure that came before; to syslog where its descriptor is that failure."""
     if not log.opened:
         try:
             log.open(target)

@@ -25,7 +25,7 @@ def see_answered(nsswitch: bytes, name: bytes) -> None:
     """
     for service in other_services(nsswitch):
         if _status(service.decode("latin-1"), name) != _NOT_FOUND:
-            raise Deferred("passwd-unavailable", "see why %s in /etc/nsswitch.conf does not answer", service)
+            raise Deferred("passwd-unavailable", "learn why %s in /etc/nsswitch.conf does not answer", service)
 
 
 def other_services(nsswitch: bytes) -> list[bytes]:

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 PATIENCE = 25  # seconds
 # Below any core file's size, and the one value at which the kernel does not start a crash handler either (core(5)).
 _NO_CORE = 1
-_core_limits: list[int] = []  # as they were, where they had to be changed
+# Of those that had to be changed: how they were, and how they are to be while this process is guarded
+_limits: "dict[int, tuple[tuple[int, int], tuple[int, int]]]" = {}
+# The real and the saved uid while an account's files are read, so that the account has no power over this process.
+# Nobody has it: it was the -1 of 16 bits (Debian policy, 9.2.2).
+SHIELD = 65535
 _LARGEST_ENVIRONMENT = 1 << 23  # bytes; more than execve(2) takes with any stack limit below 32 MB
 # What Python's start puts into LC_CTYPE in a C locale (PEP 538)
 _COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
@@ -48,17 +52,43 @@ def forbid_core() -> None:
     if not _undumpable():
         import resource
 
-        _core_limits[:] = resource.getrlimit(resource.RLIMIT_CORE)
-        _core(allowed=False)
+        before = resource.getrlimit(resource.RLIMIT_CORE)
+        # A hard limit of 0 is all that can be had then; RLIM_INFINITY is a negative number.
+        _limits[resource.RLIMIT_CORE] = before, (_NO_CORE if before[1] else 0, before[1])
+        _set_limits(guarded=True)
 
 
-def _core(*, allowed: bool) -> None:
-    if _core_limits:
+def _set_limits(*, guarded: bool) -> None:
+    if _limits:
         import resource  # loaded before the privileges went
 
-        soft, hard = _core_limits
-        # A hard limit of 0 is all that can be had then; RLIM_INFINITY is a negative number.
-        resource.setrlimit(resource.RLIMIT_CORE, (soft if allowed or not hard else _NO_CORE, hard))
+        for which, (before, ours) in _limits.items():
+            resource.setrlimit(which, ours if guarded else before)
+
+
+def lift_file_limit() -> None:
+    """Let files grow, whatever limit our caller set; for root (doc/callers.md, C71).
+
+    Else whoever starts us through sudo keeps the log's file as short as he likes, by `ulimit -f 0`.
+    """
+    try:
+        # An import less where nothing has to be done
+        limits = files.read_all(posix.open(b"/proc/self/limits", posix.O_RDONLY), 4096)
+        if limits.partition(b"Max file size")[2].split(None, 2)[:2] == [b"unlimited"] * 2:
+            return
+    except OSError:
+        pass
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    _limits[resource.RLIMIT_FSIZE] = before, before  # once given back it is gone
+    # In a container root may be without CAP_SYS_RESOURCE, and raise none but the soft limit.
+    for highest in (resource.RLIM_INFINITY, before[1]):
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (highest, highest))
+            break
+        except (ValueError, OSError):
+            pass
 
 
 def _undumpable() -> bool:
@@ -78,8 +108,9 @@ def _undumpable() -> bool:
 def become(account: Account) -> None:
     """Take on the account's ids for good: groups, gid, uid, in that order, then prove that they stay.
 
-    The supplementary groups are exactly the account's gid, as in qmail-lspawn (prot.c).  A caller that is not root
-    can only be the account already; it keeps its groups.
+    The supplementary groups are exactly the account's gid, as in qmail-lspawn (prot.c).  Where we were root, real and
+    saved uid are nobody's up to unshield() (doc/callers.md, C68).  A caller that is not root can only be the account
+    already; it keeps its groups.
     Raises Deferred: not-root, or ids-kept where the kernel does not do as told.
     """
     is_root = may_become(account)
@@ -88,13 +119,38 @@ def become(account: Account) -> None:
         if is_root:
             posix.setgroups([gid])
         posix.setresgid(gid, gid, gid)
-        posix.setresuid(account.uid, account.uid, account.uid)
+        other = _set_uids(account.uid, is_root)
     except OSError:
         raise ids_kept() from None
     # glibc and the kernel are trusted, security modules and user namespaces less so.
     held = (posix.getresuid(), posix.getresgid())
-    if held != ((account.uid,) * 3, (gid,) * 3) or (is_root and posix.getgroups() != [gid]) or _regains(gid):
+    expected = ((other, account.uid, other), (gid,) * 3)
+    if held != expected or (is_root and posix.getgroups() != [gid]) or _regains(gid):
         raise Deferred("ids-kept", "start checkapoppw without capabilities and securebits")
+
+
+def _set_uids(uid: int, is_root: bool) -> int:
+    # The real and saved uid that come with this effective one.  Who becomes the same account again keeps them.
+    if is_root or posix.getuid() == SHIELD:
+        try:
+            posix.setresuid(SHIELD, uid, SHIELD)
+            return SHIELD
+        except OSError:
+            pass  # a user namespace without that uid
+    posix.setresuid(uid, uid, uid)
+    return uid
+
+
+def unshield() -> None:
+    """Let real and saved uid be the account's too, for the next program.  Raises Deferred (ids-kept)."""
+    if posix.getuid() == SHIELD:
+        uid = posix.geteuid()
+        try:
+            posix.setresuid(uid, uid, uid)
+        except OSError:
+            raise ids_kept() from None
+        if posix.getresuid() != (uid, uid, uid):
+            raise ids_kept()
 
 
 def may_become(account: Account) -> bool:
@@ -171,7 +227,7 @@ def run_program(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
 
     Raises Deferred (exec-failed) if it cannot be run, this process being guarded again.
     """
-    _core(allowed=True)
+    _set_limits(guarded=False)
     # Python ignores both from its start, and ignored signals stay ignored across exec.
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_DFL)
@@ -185,7 +241,7 @@ def run_program(argv: list[str], environ: dict[bytes, bytes]) -> "NoReturn":
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_IGN)
     _signal.alarm(PATIENCE)
-    _core(allowed=False)
+    _set_limits(guarded=True)
     raise _not_run(argv[0])
 
 
@@ -193,12 +249,13 @@ def find_program(argv: list[str], environ: dict[bytes, bytes]) -> None:
     """Raise Deferred (exec-failed) if run_program() cannot succeed, as far as that can be told before: so the log says
     it in the place of success.
     """
-    if not any(posix.access(path, posix.X_OK) for path in _paths(argv[0], environ)):
+    # By the effective ids: the real uid is nobody's.
+    if not any(posix.access(path, posix.X_OK, effective_ids=True) for path in _paths(argv[0], environ)):
         raise _not_run(argv[0])
 
 
 def _not_run(program: str) -> Deferred:
-    return Deferred("exec-failed", "see why %s cannot be run", _encoded(program))
+    return Deferred("exec-failed", "learn why %s cannot be run", _encoded(program))
 
 
 def _encoded(text: str) -> bytes:

@@ -34,7 +34,7 @@ class Settings:
 
     def __init__(self) -> None:
         self.log = b"syslog"
-        self.fail_delay = 0.3
+        self.fail_delay: float = 2
         self.mechanisms: tuple[str, ...] = MECHANISMS
         self.max_age = 600
         self.strict_pid = True

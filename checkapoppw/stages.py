@@ -11,8 +11,10 @@ governing   the dotqmail.Governing of the address
 maildir     its maildir, or None
 """
 
+import posix
+
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
-from .errors import LoginError, Misused, Refused
+from .errors import LoginError, Misused
 
 # Bytes of names; of others it is looked at before whether they are meant
 _USUAL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_+=@"
@@ -105,19 +107,33 @@ def password_file(
     """The path and the content of the password file, and the address's maildir or None; to be called as the account.
 
     home: the account's; delivery: as default_delivery() gives it
-    Raises what apopfile.find_file() and apopfile.read_file() raise.
+    Raises what apopfile.find_file() and apopfile.read_file() raise; a link is named as one in the remedy.
     """
     looks = entry["looks"] = []
     governing = entry["governing"] = dotqmail.Governing(home, account.dash, account.ext)
     maildir = entry["maildir"] = dotqmail.maildir(governing, delivery)
     try:
         name, descriptor = apopfile.find_file(home, account.dash, account.ext, governing, looks)
-    except Refused as error:
-        if account.advice:
-            error.remedy, error.names = account.advice
+        path = entry["file"] = home.whole(name)
+        return path, apopfile.read_file(path, descriptor, looks[-1][1], account.uid), maildir
+    except LoginError as error:
+        if error.reason == "no-file" and account.advice:
+            words, names = account.advice
+            both = f"no %s, and {words}", error.names + names
+            error.remedy, error.names = both if len(names) == 1 else account.advice  # a remedy has two names at most
+        else:
+            _name_link(error)
         raise
-    path = entry["file"] = home.whole(name)
-    return path, apopfile.read_file(path, descriptor, looks[-1][1], account.uid), maildir
+
+
+def _name_link(error: LoginError) -> None:
+    # Whatever such a failure names last may be a link, and so another file than it seems (doc/mapping.md, M49).
+    try:
+        target = posix.readlink(error.names[-1])
+    except (OSError, ValueError, IndexError):
+        return
+    error.remedy += ", a link to %s"
+    error.names += (target,)
 
 
 def context(environ: dict[bytes, bytes], settings: "Settings", now: float, parent: int) -> mechanisms.Context:
@@ -125,14 +141,22 @@ def context(environ: dict[bytes, bytes], settings: "Settings", now: float, paren
 
     now: seconds since 1970; parent: the process that a challenge must name, if the settings ask for that
     """
-    permitted = hints.narrowed(settings.mechanisms, environ)
+    ruled_out = hints.ruled_out(settings.mechanisms, environ)
+    permitted = tuple(name for name in settings.mechanisms if name not in ruled_out)
     named = parent if settings.strict_pid else None
-    return mechanisms.Context(permitted, hints.service(environ), now, settings.max_age, named)
+    return mechanisms.Context(permitted, hints.service(environ), now, settings.max_age, named, ruled_out)
 
 
 def prove(
     asked: request.Request, credentials: list[apopfile.Credential], context: mechanisms.Context, entry: "Entry"
 ) -> None:
     """Let the response prove the password.  Raises what mechanisms.verify() raises."""
-    mechanism, credential = mechanisms.verify(asked, credentials, context)
+    try:
+        mechanism, credential = mechanisms.verify(asked, credentials, context)
+    except LoginError as error:
+        entry["credential"] = error.credential
+        # Else whoever has a line that cannot be verified would make guessing the others free (doc/callers.md, C74).
+        if error.guessed and error.result == "deferred":
+            entry["note"] = "failed-guess"
+        raise
     entry.update(mechanism=mechanism, credential=credential.label)

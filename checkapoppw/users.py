@@ -95,7 +95,7 @@ def check_ids(account: Account) -> None:
 def check_home(account: Account) -> None:
     """See that the account has a home as qmail-local takes it.  Raises Refused (relative-home)."""
     if not account.home.startswith(b"/"):
-        raise Refused("relative-home", "let the home in users/assign begin with a slash: %s", account.home)
+        raise Refused("relative-home", "begin the home in users/assign with a slash: %s", account.home)
 
 
 def assignment(local: bytes, get: "Callable[[bytes], bytes | None]") -> bytes | None:
@@ -174,5 +174,5 @@ def of_whole_name(name: bytes, host: "Host") -> Account | None:
     except OSError as error:
         if error.errno in TEMPORARY:
             home = account.home if account else b""
-            raise Deferred("home-stat", "see why %s cannot be examined", home) from None
+            raise Deferred("home-stat", "learn why %s cannot be examined", home) from None
         return None

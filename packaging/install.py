@@ -38,8 +38,8 @@ _LONGEST_INTERPRETER = 120  # of the 127 bytes that older kernels read of a scri
 
 # Each after those that it imports; the last one has main().
 LOGIN_MODULES = (
-    "errors", "files", "digests", "settings", "hints", "request", "control", "cdb", "users", "sources", "dotqmail",
-    "apopfile", "mechanisms", "log", "stages", "process", "main",
+    "errors", "files", "digests", "settings", "hints", "request", "control", "cdb", "users", "sources", "process",
+    "dotqmail", "apopfile", "mechanisms", "log", "stages", "main",
 )
 
 LOGIN_SOURCE = """\
@@ -163,9 +163,14 @@ def completion(library: Path, shell: str, name: str) -> str:
     sys.path.insert(0, str(library))
     try:
         from click import Command, shell_completion
+
+        from checkapoppw.commands import completion as ours
     finally:
         sys.path.remove(str(library))
-    kind = getattr(shell_completion, f"{shell.capitalize()}Complete")
+    ours.register()
+    kind = shell_completion.get_completion_class(shell)
+    if kind is None:
+        raise ValueError(f"click completes nothing in {shell}")
     script = kind(Command(name), {}, name, f"_{name.upper()}_COMPLETE")
     # Not by source(), which starts bash to ask for its version.
     text: str = script.source_template % script.source_vars()

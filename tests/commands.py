@@ -39,7 +39,7 @@ def stdin(
 
 def terminal(
     command: Sequence[str], home: Path, answers: Sequence[bytes], act: Callable[[int, int], object] | None = None,
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None, *, uid: int = UID,
 ) -> tuple[int, bytes]:
     """Answer each prompt on a terminal of its own: the exit code, and all that the terminal showed.
 
@@ -49,7 +49,7 @@ def terminal(
     if pid == 0:
         try:
             os.chdir(home)
-            os.setresuid(UID, UID, UID)
+            os.setresuid(uid, uid, uid)
             os.execve(command[0], list(command), {"HOME": str(home), "PATH": "/bin:/usr/bin", **(environ or {})})
         finally:
             os._exit(127)

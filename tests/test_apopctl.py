@@ -106,6 +106,38 @@ def test_exit_statuses(command: Path, host: Host, words: list[str], code: int) -
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", [
+    ["explain", "joe"], ["explain", "--json", "joe"], ["check", "--stdin", "joe"], ["doctor"], ["doctor", "--json"],
+    ["--help"], ["--version"],
+])
+def test_answers_that_get_lost(command: Path, host: Host, joe: Path, words: list[str]) -> None:
+    """What was asked for and cannot be printed is trouble, and never an empty answer."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [command, *words], input=b"tanstaaf\n", stdout=full, stderr=subprocess.PIPE, check=False,
+            env={"QMAIL_ROOT": str(host.root), "PATH": "/bin:/usr/bin"},
+        )
+    assert (done.returncode, done.stderr.startswith(b"apopctl: ")) == (111, True)
+
+
+@pytest.mark.parametrize("words", [
+    ["check", "joe", "--service", "pop3", "--service", "imap"], ["doctor", "--program", "a", "--program", "b"],
+    ["--qmail-root", "/a", "--qmail-root", "/b", "explain", "joe"],
+    ["--qmail-root", "/a", "explain", "--qmail-root", "/b"],
+])
+def test_options_that_are_given_twice(command: Path, host: Host, words: list[str]) -> None:
+    """Of two values none is forgotten in silence."""
+    done = run(command, host, *words)
+    assert (done.returncode, b"given more than once" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("given_", [b"\xef\xbb\xbftanstaaf\n", b"tanstaaf\r\n"])
+def test_what_a_pipe_adds(command: Path, host: Host, joe: Path, given_: bytes) -> None:
+    """check tries no password that has more to it than the one that was meant."""
+    done = run(command, host, "check", "--stdin", "joe", data=given_)
+    assert (done.returncode, done.stdout, done.stderr.startswith(b"apopctl: the line ")) == (1, b"", True)
+
+
 def test_nobody_listens(command: Path, host: Host, joe: Path) -> None:
     """A reader that has gone away ends it with a failure, and without a word."""
     reader, writer = os.pipe()
@@ -150,11 +182,12 @@ def test_check_refused(command: Path, host: Host, joe: Path) -> None:
 
 
 def test_check_deferred(command: Path, host: Host, joe: Path) -> None:
-    """What is temporary is 111, and the remedy is the command that mends it."""
+    """What is temporary is 111, and the remedy says what mends it."""
     (joe / ".apop").chmod(0o644)
     done = run(command, host, "check", "--stdin", "joe", data=b"tanstaaf\n")
     assert done.returncode == 111
-    assert done.stdout.count(b"deferred: file-mode\n          chmod 600 " + bytes(joe) + b"/.apop\n") == 3
+    assert done.stdout.count(b"deferred: file-mode\n          its user, not root, runs ") == 3
+    assert done.stdout.count(b" or gives mode 600 to " + bytes(joe) + b"/.apop\n") == 3
 
 
 def test_check_by_the_settings(command: Path, host: Host, joe: Path) -> None:
@@ -163,6 +196,15 @@ def test_check_by_the_settings(command: Path, host: Host, joe: Path) -> None:
     assert done.returncode == 0
     assert b"plain     refused: mechanism-off\n" in done.stdout
     assert b"apop      accepted: ok\n" in done.stdout
+
+
+def test_check_names_what_is_off(command: Path, host: Host, joe: Path) -> None:
+    """The right password by a mechanism that the settings switch off is not called wrong, and a wrong one is."""
+    environ = {"CHECKAPOPPW_MECHANISMS": "plain cram-md5"}
+    done = run(command, host, "check", "--stdin", "joe", data=b"tanstaaf\n", **environ)
+    assert b"apop      refused: mechanism-off\n          CHECKAPOPPW_MECHANISMS rules apop out: " in done.stdout
+    done = run(command, host, "check", "--stdin", "joe", data=b"guess\n", **environ)
+    assert done.stdout.count(b"refused: wrong-password\n") == 3
 
 
 def test_check_for_a_service(command: Path, host: Host, joe: Path) -> None:

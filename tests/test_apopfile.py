@@ -79,6 +79,45 @@ def test_malformed(content: bytes, line: int) -> None:
     assert f"line {line} " in raised.value.remedy
 
 
+HASH = b"$2y$05$" + b"a" * 53
+
+
+@pytest.mark.parametrize(("line", "named"), [
+    (b"$6$salt$" + b"x" * 86, "hash"), (b"$6$abc$def", "hash"), (HASH, "hash"), (b"$1$abc$def", "hash"),
+    (b"$apr1$salt$" + b"x" * 22, "hash"), (b"$y$j9T$salt$" + b"x" * 43, "hash"),
+    (b"$md5,rounds=9$s$$" + b"x" * 22, "hash"),
+    (b"$argon2id$v=19$m=65536,t=3,p=1$c2FsdHNhbHQ$" + b"A" * 43, "hash"),
+    (b"$pbkdf2-sha256$29000$abc$abcdefgh", "hash"),
+    (b"joe:" + HASH, "htpasswd"), (b"joe:$apr1$salt$" + b"x" * 22, "htpasswd"),
+    (b"joe:{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "passwd-file"),
+    (b"joe:{SHA512-CRYPT}$6$salt$%s:1000:" % (b"x" * 86), "passwd-file"),
+    (b"joe@a.example:{PLAIN}x::::::", "passwd-file"),
+    (b"joe:x:1000:1000:Joe,,,:/home/joe:/bin/sh", "passwd-file"), (b"joe:$6$s$x:19000:0:99999:7:::", "passwd-file"),
+    (b"joe:realm:" + b"0" * 32, "htpasswd"), (b"userPassword: {SSHA}x", "passwd-file"),
+    (b"\xef\xbb\xbfsesame", "byte order mark"), (b"\xef\xbb\xbf{PLAIN}sesame", "byte order mark"),
+    (b"\xff\xfesesame", "byte order mark"),
+])
+def test_misplaced_lines(line: bytes, named: str) -> None:
+    """A hash or a line of another kind of file is no password by accident: it is temporary, and named."""
+    with pytest.raises(Deferred, match="file-malformed") as raised:
+        apopfile.parse_credentials(line + b"\n")
+    assert named in raised.value.remedy
+    assert "line 1 " in raised.value.remedy
+    with pytest.raises(Deferred, match="file-malformed") as raised:
+        apopfile.parse_credentials(b"\n" + line + b"\n")
+    assert named in raised.value.remedy
+    assert parsed(b"{PLAIN}" + line + b"\n") == [plain(line)]
+
+
+@pytest.mark.parametrize("password", [
+    b"pa$$word", b"$ave$money", b"$", b"$$$", b"$1$", b"a:b", b"joe:secret", b"http://a.example:80/$1$2", b":-)",
+    b"0" * 32, b"wet: gravel {road}", b"a:b:c:d:e", b"\xc3\xa4", b"C:\\x{1}",
+])
+def test_passwords_that_only_begin_so(password: bytes) -> None:
+    """What people choose for a password stays one, dollars and colons or not."""
+    assert parsed(password + b"\n") == [plain(password)]
+
+
 pieces = st.sampled_from([
     b"{PLAIN}", b"{SHA}", b"{", b"}", b"\t", b"=", b"expires=", b"2030-02-28", b"for=", b"smtp", b"label=", b"\n",
     b"\r\n", b"#", b"\0", b"secret", b"\xe9", b" ",

@@ -11,7 +11,8 @@ import pytest
 
 from checkapoppw.commands import apoppasswd, run
 
-from .commands import AGAIN, ENTER, stdin, terminal
+from . import schemes
+from .commands import AGAIN, ENTER, piped, stdin, terminal
 from .conftest import UID
 from .host import Host
 
@@ -110,6 +111,82 @@ def test_stdin_refuses(host: Host, joe: Path, command: str, given_: bytes) -> No
     assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
 
 
+SHA512 = schemes.of(b"SHA512-CRYPT")
+BCRYPT = schemes.of(b"BLF-CRYPT").partition(b"}")[2]
+
+
+@pytest.mark.parametrize(("given_", "said"), [
+    (b"\xef\xbb\xbfsesame\n", b"byte order mark"),
+    (b"\xef\xbb\xbfsesame\r\n", b"byte order mark"),
+    ("sesame\r\n".encode("utf-16"), b"UTF-16"),
+    ("sesame\n".encode("utf-16-le"), b"UTF-16"),
+    ("sesame\n".encode("utf-16-be"), b"UTF-16"),
+    (b"\xfe\xff\n", b"UTF-16"),
+    (b"sesame\r\n", b"tr -d '\\r'"),
+    (b"joe:sesame\n", b"chpasswd"),
+    (b"Joe:sesame\n", b"chpasswd"),
+    (b"root:sesame\n", b"chpasswd"),
+    (b"joe@primary.domain:sesame\n", b"chpasswd"),
+    (b"jane-list:sesame\n", b"chpasswd"),
+    (b"joe:sesame\njane:other\n", b"chpasswd"),
+    (SHA512 + b"\n", b"how a password is stored"),
+    (SHA512.partition(b"}")[2] + b"\n", b"how a password is stored"),
+    (b"{CRYPT}" + BCRYPT + b"\n", b"how a password is stored"),
+    (b"somebody:" + BCRYPT + b"\n", b"how a password is stored"),
+    (b"somebody:" + SHA512 + b":1000:1000::/home/somebody\n", b"how a password is stored"),
+    (schemes.of(b"CRAM-MD5") + b"\n", b"how a password is stored"),
+])
+def test_what_a_pipe_brings(host: Host, joe: Path, command: str, given_: bytes, said: bytes) -> None:
+    """What is no password, or has more to it than anybody would type, is refused with words that do not repeat it."""
+    host.account("jane", UID)
+    host.control("locals", b"primary.domain\n")
+    done = piped(command, joe, "--stdin", given=given_, environ={"QMAIL_ROOT": str(host.root)})
+    assert (done.returncode, said in done.stderr) == (1, True)
+    assert b"sesame" not in done.stderr
+    assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
+
+
+@pytest.mark.parametrize("given_", [b"second: secret\n", b"nobody-here:x\n", b"a@b:c\n", b":x\n", b"x:joe\n", b"{x}y\n",
+                                    b"$6$\n", b"$5 bill, and $10 more: no\n"])
+def test_what_a_pipe_may_bring(host: Host, joe: Path, command: str, given_: bytes) -> None:
+    """A colon, a brace or a dollar sign alone makes no line of another file."""
+    done = piped(command, joe, "--stdin", given=given_, environ={"QMAIL_ROOT": str(host.root)})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert host.login(b"joe\0" + given_.rstrip(b"\n") + b"\0").code == 0
+
+
+@pytest.mark.parametrize(("given_", "said"), [
+    (b"one\ntwo\n", b"more follows"), (b"one\n", b""), (b"one", b""), (b"one \n", b"with a blank"),
+    (b" one\n", b"with a blank"), ("one\u200b\n".encode(), b"something invisible"),
+    ("\u00a0one\n".encode(), b"with a blank"), (b"o ne\n", b""),
+])
+def test_what_a_pipe_is_warned_of(host: Host, joe: Path, command: str, given_: bytes, said: bytes) -> None:
+    """What may well be meant is stored, and said where it may not be."""
+    done = stdin(command, joe, given_)
+    assert (done.returncode, said in done.stderr, bool(done.stderr)) == (0, True, bool(said))
+    assert (joe / ".apop").read_bytes() == given_.partition(b"\n")[0] + b"\n"
+
+
+def test_two_commands_at_one_pipe(host: Host, joe: Path, command: str) -> None:
+    """What is behind the line is left to the next program."""
+    both = '{ "$0" --stdin -d "$1"; "$0" --stdin -e list -d "$1"; }'
+    host.put(joe / "given", b"one\ntwo\n")
+    for line in (f"{both} <given", f"cat given | {both}"):
+        host.put(joe / ".apop", b"tanstaaf\n")
+        subprocess.run(["sh", "-c", line, command, str(joe)], check=True, capture_output=True, cwd=joe)
+        assert (joe / ".apop").read_bytes() == b"one\n"
+        assert (joe / ".apop-list").read_bytes() == b"two\n"
+
+
+def test_a_pipe_that_stays_open(host: Host, joe: Path, command: str) -> None:
+    """Whoever keeps the pipe open behind the line is not waited for."""
+    with subprocess.Popen([command, "--stdin", "-d", str(joe)], stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        process.stdin.write(b"new\n")
+        process.stdin.flush()
+        assert process.wait(20) == 0
+
+
 @pytest.mark.root
 def test_the_longest_password(host: Host, joe: Path, command: str) -> None:
     """A password of the greatest length fits descriptor 3 with the shortest login name, and one byte more does not."""
@@ -201,7 +278,7 @@ def test_whose_directory(host: Host, joe: Path, command: str) -> None:
     """A directory that is not the runner's, or that everybody may write, is refused; one that is missing is trouble."""
     joe.chmod(0o757)
     done = stdin(command, joe, b"new\n")
-    assert (done.returncode, b"chmod o-w" in done.stderr) == (1, True)
+    assert (done.returncode, b"everybody may write" in done.stderr) == (1, True)
     assert stdin(command, joe, b"new\n", "-d", "/nonexistent").returncode == 111
     if os.geteuid() != UID:
         done = stdin(command, joe, b"new\n", "-d", "/", uid=UID)
@@ -291,13 +368,28 @@ def test_warnings(host: Host, joe: Path, command: str) -> None:
     # A command comes first, and never to another file than what is before it says.
     ["-d", ".", "list"], ["-e", "x", "revoke", "phone"], ["joe@primary.domain", "list"],
     ["-d", ".", "a@b", "revoke", "phone"],
+    # Of two values click would keep the last.
+    ["-e", "a", "-e", "b"], ["-d", ".", "-d", "."], ["--scheme", "plain", "--scheme", "plain"],
+    ["add", "x", "--expires", "9d", "--expires", "8d"], ["add", "x", "-e", "a", "-e", "b"],
+    # A label is missing.
+    ["add", "joe@primary.domain"], ["add", "joe@primary.domain", "phone"], ["add", "info@virtual.domain", "-e", "x"],
 ])
 def test_usage(host: Host, joe: Path, command: str, options: list[str]) -> None:
     """Anything else on the command line, a password above all, is a misuse, and a password is not repeated."""
     done = stdin(command, joe, b"new\n", *options)
     assert done.returncode == 2
     assert b"secret" not in done.stdout + done.stderr
+    assert [name for name in os.listdir(joe) if name.startswith(".apop")] == [".apop"]
     assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
+
+
+@pytest.mark.root
+def test_root_names_whose_password_it_adds(host: Host, joe: Path, command: str) -> None:
+    """A lone word behind add may be an address without its label, and root has no address of its own."""
+    home = host.home("roots", 0)
+    done = piped(command, home, "add", "joe", uid=0)
+    assert (done.returncode, done.stdout, b"LABEL ADDRESS" in done.stderr) == (2, b"", True)
+    assert os.listdir(home) == []
 
 
 def test_help_and_version(host: Host, joe: Path, command: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from checkapoppw import asaccount, log, process
 from checkapoppw.errors import Deferred, LoginError, Refused
+from checkapoppw.process import SHIELD
 from checkapoppw.reasons import REASONS
 from checkapoppw.users import Account
 
@@ -41,8 +42,8 @@ def refuse() -> NoReturn:
 
 @pytest.mark.root
 def test_a_child_is_the_account() -> None:
-    """The work is done with the account's ids and group, and none of ours."""
-    assert [*asaccount.look([(account(), ids)])] == [repr([UID] * 6 + [[UID]]).encode()]
+    """The work is done with the account's ids and group, and none of ours; it has no power over it meanwhile."""
+    assert [*asaccount.look([(account(), ids)] * 2)] == [repr([SHIELD, UID, SHIELD, *[UID] * 3, [UID]]).encode()] * 2
 
 
 @pytest.mark.root
@@ -119,13 +120,16 @@ def test_any_failure(code: int, told: bytes) -> None:
 
 @given(st.binary(max_size=40))
 def test_any_report(said: bytes) -> None:
-    """Whatever comes through the pipe is a report, a failure, or none, which is temporary."""
+    """Whatever comes through the pipe is a report, a failure, or none: what is not there as long as it says."""
     reader, writer = os.pipe()
     os.write(writer, said)
     os.close(writer)
-    found = asaccount._understood(reader)
+    found = asaccount._understood(reader, time.monotonic() + 20)
     os.close(reader)
-    if isinstance(found, bytes):
+    length = int.from_bytes(said[1:5], "big")
+    if found is None:
+        assert len(said) < 5 + length
+    elif isinstance(found, bytes):
         assert said.startswith(b"\0" + len(found).to_bytes(4, "big") + found)
     else:
         assert found.code in (1, 111)
@@ -135,7 +139,7 @@ def test_a_report_longer_than_any_is_none() -> None:
     """A length that no report has is not waited for."""
     reader, writer = os.pipe()
     os.write(writer, b"\0\xff\xff\xff\xff")
-    assert isinstance(asaccount._understood(reader), Deferred)
+    assert asaccount._understood(reader, time.monotonic() + 20) is None
     os.close(reader)
     os.close(writer)
 
@@ -147,6 +151,43 @@ def test_a_failure_and_back() -> None:
         assert (type(again), again.reason, again.remedy, again.names) == (
             type(error), error.reason, error.remedy, error.names
         )
+
+
+@pytest.mark.parametrize("ours", [0.0, 2.0])
+def test_a_child_that_is_stopped(monkeypatch: pytest.MonkeyPatch, ours: float) -> None:
+    """Who stops a child does not stop us: it is ended after its time, or before our own alarm where that is sooner."""
+    def stop() -> bytes:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return b"on"
+
+    monkeypatch.setattr("checkapoppw.process.PATIENCE", 20 if ours else 1)
+    monkeypatch.setattr("_signal.getitimer", lambda _: (ours, 0.0))
+    begun = time.monotonic()
+    first, *others = asaccount.look([(account(), work) for work in (lambda: b"a", stop, lambda: b"b")])
+    assert first == b"a"
+    assert [getattr(report, "reason", "") for report in others] == ["child-failed"] * 2
+    assert time.monotonic() - begun < 15
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_child_that_stays_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a child keep us that has said all, and does not end."""
+    monkeypatch.setattr("posix._exit", lambda _: os.kill(os.getpid(), signal.SIGSTOP))
+    assert [*asaccount.look([(account(), lambda: b"a")])] == [b"a"]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_what_is_open_in_a_child() -> None:
+    """Of our descriptors a child has the first three, so that whatever holds it holds nobody else."""
+    reader, writer = os.pipe()
+    [told] = asaccount.look([(account(), lambda: " ".join(sorted(os.listdir("/proc/self/fd"))).encode())])
+    os.close(reader)
+    os.close(writer)
+    assert isinstance(told, bytes)
+    # Its pipe, and what listdir() has opened
+    assert len(told.split()) == 5
 
 
 def test_no_child_is_left(tmp_path: Path) -> None:

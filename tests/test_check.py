@@ -1,5 +1,6 @@
 """Trying a login: responses by the book, and the verdict out of the program's own line."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def test_a_program_that_says_nothing() -> None:
     """Another program's exit code is what there is."""
     verdict = attempt("/bin/false", "plain", b"joe", b"x", {})
     assert (verdict.code, verdict.fields) == (1, {"remedy": ""})
+
+
+def test_a_program_that_is_stopped(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the account may do to the program behind a login does not hold whoever tries one."""
+    monkeypatch.setattr("checkapoppw.process.PATIENCE", 0)
+    script = shared / "stopped"
+    script.write_text("#!/bin/sh\nkill -STOP $$\n")
+    script.chmod(0o755)
+    assert attempt(str(script), "plain", b"joe", b"x", {}).code == -signal.SIGKILL
 
 
 def test_a_remedy_with_blanks() -> None:

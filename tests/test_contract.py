@@ -96,6 +96,51 @@ def test_unfit_challenges(
     assert (login.code, login.logged["reason"]) == (1, reason)
 
 
+@pytest.mark.parametrize(("words", "environ", "reason"), [
+    (b"for=smtp", {"TCPLOCALPORT": "2525", "SMTPAUTHMETHOD": "plain"}, "ok"),
+    (b"for=smtp", {"TCPLOCALPORT": "2525", "SMTPAUTHMETHOD": "login"}, "ok"),
+    (b"for=pop3", {"TCPLOCALPORT": "1110", "AUTH": "pop"}, "ok"),
+    (b"for=pop3", {"TCPLOCALPORT": "2525", "SMTPAUTHMETHOD": "plain"}, "other-service"),
+    (b"for=smtp", {"TCPLOCALPORT": "2525"}, "other-service"),
+])
+def test_the_service_by_a_hint(host: Host, joe: Path, words: bytes, environ: dict[str, str], reason: str) -> None:
+    """On a port that tells nothing, the hints of qmail-smtpd and qmail-popup tell the service; the log, what does."""
+    host.put(joe / ".apop", b"{PLAIN}tanstaaf\t" + words + b"\n")
+    login = host.login(RIGHT, environ=environ)
+    assert login.logged["reason"] == reason
+    assert ("set SERVICE to" in login.log) == (reason == "other-service" and len(environ) == 1)
+
+
+@pytest.mark.parametrize(("environ", "answer", "named"), [
+    ({"CHECKAPOPPW_MECHANISMS": "plain cram-md5"}, "apop", "CHECKAPOPPW_MECHANISMS rules apop out"),
+    ({"TCPLOCALPORT": "587"}, "apop", "TCPLOCALPORT rules apop out"),
+    ({"TCP6LOCALPORT": "587"}, "apop", "TCP6LOCALPORT rules apop out"),
+    ({"CHECKAPOPPW_MECHANISMS": "plain apop"}, "cram-md5", "CHECKAPOPPW_MECHANISMS rules cram-md5 out"),
+    ({"AUTH": "pop"}, "apop", "AUTH rules apop out"),
+    ({"AUTH": "apop"}, "cram-md5", "AUTH rules cram-md5 out"),
+    ({"SMTPAUTHMETHOD": "cram-md5"}, "plain", "SMTPAUTHMETHOD rules plain out"),
+])
+def test_the_one_that_rules_a_mechanism_out(
+    host: Host, joe: Path, environ: dict[str, str], answer: str, named: str
+) -> None:
+    """The right answer by a mechanism that is off is no wrong password, and the log names what switched it off."""
+    asked = challenge()
+    digests = {"apop": hashlib.md5(asked + b"tanstaaf").hexdigest().encode(), "cram-md5": cram(asked)}
+    data = b"joe\0" + digests[answer] + b"\0" + asked + b"\0" if answer in digests else RIGHT
+    login = host.login(data, environ=environ)
+    assert (login.code, login.logged["reason"]) == (1, "mechanism-off")
+    assert f' remedy="{named}: ' in login.log
+
+
+def test_a_wrong_answer_is_wrong_whatever_is_off(host: Host, joe: Path) -> None:
+    """A digest of another password is a wrong password, also where one of the mechanisms is off: it is counted."""
+    asked = challenge()
+    digest = hashlib.md5(asked + b"guess").hexdigest().encode()
+    data = b"joe\0" + digest + b"\0" + asked + b"\0"
+    for environ in ({"CHECKAPOPPW_MECHANISMS": "plain cram-md5"}, {"TCPLOCALPORT": "587"}, {"AUTH": "apop"}):
+        assert host.login(data, environ=environ).logged["reason"] == "wrong-password"
+
+
 def test_challenge_first_is_never_plaintext(host: Host, joe: Path) -> None:
     """A challenge in the second field is not compared with the password, even where it is the password."""
     asked = challenge(1)

@@ -161,6 +161,21 @@ def test_links_are_followed(tmp_path: Path) -> None:
     assert dotqmail.maildir(governing(tmp_path), None) == b"./linked/"
 
 
+def test_a_home_for_one_uid_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FUSE admits only processes all of whose uids are the owner's: such a home is entered without a shield."""
+    shielded = [True]
+    stat = os.stat
+
+    def only_without(*arguments: object, **options: object) -> object:
+        if shielded:
+            raise PermissionError(13, "")
+        return stat(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("posix.stat", only_without)
+    monkeypatch.setattr("checkapoppw.process.unshield", shielded.clear)
+    assert dotqmail.open_home(bytes(tmp_path)).path == bytes(tmp_path)
+
+
 def test_open_home(tmp_path: Path) -> None:
     """A home must be there, not writable by others and not sticky."""
     for mode, reason in ((0o755, None), (0o775, None), (0o757, "home-writable"), (0o1755, "home-sticky")):

@@ -1,6 +1,7 @@
 """dovecot: the variables and the pipe of Dovecot's variant (the real Dovecot: tests/servers)."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from checkapoppw.errors import Deferred, LoginError
 from checkapoppw.users import Account
 
 from . import schemes
-from .conftest import UID
+from .conftest import SOURCE, UID
 from .host import Host
 
 RIGHT = b"joe\0tanstaaf\0\0"
@@ -87,7 +88,7 @@ def test_unreadable_file_is_temporary(host: Host, joe: Path, reply: Path) -> Non
     for data, environ in ((RIGHT, {}), (LOOKUP, {"AUTHORIZED": "1"})):
         assert answered(host, reply, data, **environ)[0] == 111
         assert 'reason=file-mode' in host.log.read_text()
-        assert f'"chmod 600 {joe}/.apop"' in host.log.read_text()
+        assert f' or gives mode 600 to {joe}/.apop"' in host.log.read_text()
 
 
 def test_lookups(host: Host, joe: Path, reply: Path) -> None:
@@ -138,6 +139,17 @@ def test_what_a_mechanism_can_use(
     if given is not None:
         line = lines[given].decode()
         assert found["password"] == (line if line.startswith("{") else "{PLAIN}" + line)
+
+
+def test_application_passwords_by_challenges(host: Host, joe: Path, reply: Path) -> None:
+    """Dovecot gets the main password alone for a challenge, so that README.auth-ext offers none."""
+    host.put(joe / ".apop", b"main\n" + schemes.of(b"CRAM-MD5") + b"\tlabel=phone\n")
+    for mechanism in ("CRAM-MD5", "APOP", "SCRAM-SHA-256"):
+        asked = {"AUTHORIZED": "1", "CREDENTIALS_LOOKUP": "1", "AUTH_MECH": mechanism}
+        assert answered(host, reply, LOOKUP, **asked)[1]["password"] == "{PLAIN}main"
+    assert answered(host, reply, RIGHT)[0] == 0  # phone's, by PLAIN or LOGIN
+    text = (SOURCE / "README.auth-ext").read_text("ascii")
+    assert re.findall("auth_mechanisms = (.*)", text) == ["plain login"]
 
 
 def test_scram_can_be_switched_off(host: Host, joe: Path, reply: Path) -> None:

@@ -16,6 +16,7 @@ from checkapoppw import (
     digests,
     hashes,
     hints,
+    libcrypt,
     log,
     process,
     request,
@@ -113,7 +114,7 @@ def _scheme() -> object:
 
 
 def test_schemes() -> None:
-    """A scheme has a module that verifies it, is in apop(5), and can be written; doveadm's line of it is a vector."""
+    """A scheme has a module that verifies it, is in apop(5), and in doveadm's vectors; no other is written."""
     served = {scheme.decode(): (mechanisms, module) for scheme, (mechanisms, module) in schemes.SCHEMES.items()}
     hashed = {scheme for scheme, (_, module) in served.items() if module}
     table = page("apop.5").partition(".Ss Schemes\n")[2].partition("\n.El\n")[0]
@@ -122,16 +123,18 @@ def test_schemes() -> None:
     assert {
         "clear text in apopfile.py": {scheme.decode() for scheme in apopfile._PLAIN},
         "KINDS in hashes.py": {scheme.decode() for scheme in hashes.KINDS},
+        "SCHEMES in libcrypt.py": {scheme.decode() for scheme in libcrypt.SCHEMES},
         "crammd5.py": {"CRAM-MD5"},
         "apop(5)": set(documented),
-        "newhash.py, but for the second name of clear text": {*(name.upper() for name in newhash.SCHEMES), "CLEARTEXT"},
+        "newhash.py": {name.upper() for name in newhash.SCHEMES} - set(served),
         "vectors/schemes.json": {name.decode() for name, _, _ in doveadms.LINES},
     } == {
         "clear text in apopfile.py": set(served) - hashed,
         "KINDS in hashes.py": {scheme for scheme, (_, module) in served.items() if module == "hashes"},
+        "SCHEMES in libcrypt.py": {scheme for scheme, (_, module) in served.items() if module == "libcrypt"},
         "crammd5.py": {scheme for scheme, (_, module) in served.items() if module == "crammd5"},
         "apop(5)": set(served),
-        "newhash.py, but for the second name of clear text": set(served),
+        "newhash.py": set(),
         "vectors/schemes.json": hashed,
     }
     for scheme, (mechanisms, _) in served.items():
@@ -194,13 +197,16 @@ ROUNDED = 1000  # what a scheme's rounds are rounded down to in apop(5)
     ("checkapoppw.8", f"The default is {settings.Settings().fail_delay}."),
     ("checkapoppw.8", f"The default is {settings.Settings().max_age}."),
     ("apop.5", f"at most {apopfile.LARGEST} bytes"),
-    ("apop.5", f"may take {schemes.LIMIT // 1_000_000} second together"),
+    ("apop.5", f"may take {schemes.LIMIT / 1_000_000} seconds together"),
     ("apop.5", f"{hashes._MOST_MEMORY} KiB"),
     ("apop.5", f"{hashes._MOST_LANES} threads"),
     ("apop.5", f"must have {hashes._FEWEST_SCRAM} iterations"),
-    ("apop.5", f"Of a password {hashes._LONGEST_BCRYPT} bytes count"),
-    *(("apop.5", f"{int((schemes.LIMIT - hashes._LEAST) / step) // ROUNDED * ROUNDED} ") for step in (
-        hashes._SHA512_CRYPT, hashes._SHA256_CRYPT, hashes._PBKDF2, hashes._ARGON2)),
+    ("apop.5", f"Of a password {newhash._LONGEST_BCRYPT} bytes count"),
+    ("apop.5", f"counted for {libcrypt.USUAL} bytes"),
+    ("checkapoppw.8", f"is limited to {schemes.LIMIT / 1_000_000} seconds"),
+    *(("apop.5", f"{int((schemes.LIMIT - module._LEAST) / step) // ROUNDED * ROUNDED} ") for module, step in (
+        (libcrypt, libcrypt._SHA512), (libcrypt, libcrypt._SHA256), (hashes, hashes._PBKDF2),
+        (hashes, hashes._ARGON2))),
 ])
 def test_limits(name: str, words: str) -> None:
     """A limit that stands in a manual page is the constant's value."""

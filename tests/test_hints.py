@@ -25,18 +25,36 @@ from checkapoppw.digests import MECHANISMS
     ({"AUTH": "apop", "TCPLOCALPORT": "25"}, ()),
     ({"AUTH": "pop", "SMTPAUTHMETHOD": "cram-md5"}, ()),
 ])
-def test_narrowed(environ: dict[str, str], left: tuple[str, ...]) -> None:
+def test_ruled_out(environ: dict[str, str], left: tuple[str, ...]) -> None:
     """Hints leave the mechanisms that doc/callers.md, C17 to C20 say."""
-    assert hints.narrowed(MECHANISMS, {name.encode(): value.encode() for name, value in environ.items()}) == left
+    ruled_out = hints.ruled_out(MECHANISMS, {name.encode(): value.encode() for name, value in environ.items()})
+    assert tuple(name for name in MECHANISMS if name not in ruled_out) == left
+
+
+@pytest.mark.parametrize(("environ", "mechanism", "variable"), [
+    ({"SMTPAUTHMETHOD": "plain"}, "cram-md5", b"SMTPAUTHMETHOD"),
+    ({"SMTPAUTHMETHOD": "cram-md5", "TCPLOCALPORT": "25"}, "apop", b"SMTPAUTHMETHOD"),
+    ({"AUTH": "pop", "TCPLOCALPORT": "110"}, "apop", b"AUTH"),
+    ({"AUTH": "apop", "TCPLOCALPORT": "110"}, "plain", b"AUTH"),
+    ({"TCPLOCALPORT": "587"}, "apop", b"TCPLOCALPORT"),
+    ({"TCP6LOCALPORT": "587"}, "apop", b"TCP6LOCALPORT"),
+    ({"TCPLOCALPORT": "", "SSLLOCALPORT": "465"}, "apop", b"SSLLOCALPORT"),
+])
+def test_what_rules_a_mechanism_out(environ: dict[str, str], mechanism: str, variable: bytes) -> None:
+    """A mechanism is ruled out by one variable, which is named."""
+    found = hints.ruled_out(MECHANISMS, {name.encode(): value.encode() for name, value in environ.items()})
+    assert found[mechanism] == variable
 
 
 @given(
     st.dictionaries(st.sampled_from([name for _, names in hints.LOGGED for name in names]), st.binary(max_size=9)),
     st.sets(st.sampled_from(MECHANISMS)),
 )
-def test_hints_never_widen(environ: dict[bytes, bytes], permitted: set[str]) -> None:
-    """Whatever the caller tells, no mechanism comes back that was not permitted."""
-    assert set(hints.narrowed(tuple(permitted), environ)) <= permitted
+def test_hints_only_narrow(environ: dict[bytes, bytes], permitted: set[str]) -> None:
+    """Whatever the caller tells, it is said of permitted mechanisms only, and by a variable that is set."""
+    ruled_out = hints.ruled_out(tuple(permitted), environ)
+    assert set(ruled_out) <= permitted
+    assert all(environ[variable] for variable in ruled_out.values())
 
 
 @pytest.mark.parametrize(("environ", "service"), [
@@ -54,6 +72,16 @@ def test_hints_never_widen(environ: dict[bytes, bytes], permitted: set[str]) -> 
     ({"AUTH_PROTOCOL": "pop3"}, b"pop3"),
     ({"SERVICE": "imap", "AUTH_PROTOCOL": "smtp"}, b"imap"),
     ({"TCPLOCALPORT": "587", "AUTH_PROTOCOL": "imap"}, b"smtp"),
+    # Only qmail-smtpd and qmail-popup set these.
+    *(({"TCPLOCALPORT": "2525", "SMTPAUTHMETHOD": method}, b"smtp") for method in ("plain", "login", "cram-md5")),
+    ({"SMTPAUTHMETHOD": "plain"}, b"smtp"),
+    *(({"TCPLOCALPORT": "1110", "AUTH": method}, b"pop3") for method in ("pop", "apop")),
+    # What is not known tells nothing, and what names the service counts for more.
+    ({"TCPLOCALPORT": "2525", "SMTPAUTHMETHOD": "PLAIN"}, b""),
+    ({"TCPLOCALPORT": "2525", "SMTPAUTHMETHOD": ""}, b""),
+    ({"TCPLOCALPORT": "1110", "AUTH": "yes"}, b""),
+    ({"SERVICE": "imap", "SMTPAUTHMETHOD": "plain", "AUTH": "pop"}, b"imap"),
+    ({"TCPLOCALPORT": "143", "AUTH": "pop"}, b"imap"),
 ])
 def test_service(environ: dict[str, str], service: bytes) -> None:
     """The service is the port's, or else what Dovecot calls it, by the names that its versions have for that."""

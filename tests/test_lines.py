@@ -92,6 +92,6 @@ def test_the_mistake_itself_is_told(sound: Sound) -> None:
     [found] = looked_over(sound)
     assert found.level == "error"
     assert "control/virtualdomains line 1, virtual.example: vdom, has a blank behind its colon" in found.what
-    assert found.remedy == "let it be virtual.example:vdom"
+    assert found.remedy == "it should be virtual.example:vdom"
     sound.control("virtualdomains", b"virtual.example:vdom\n")
     assert looked_over(sound) == []

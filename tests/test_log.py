@@ -1,6 +1,10 @@
 """log: one line a login, which nobody can forge."""
 
+import os
 import re
+import signal
+import sys
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -47,6 +51,44 @@ def test_longest_line() -> None:
         "remedy": log.remedy("x" * 120 + "%s%s", (b"\xff" * 999, b"\xff" * 999)),
     }
     assert len("2026-11-22T00:00:00Z checkapoppw[4194304]: " + log.line(values) + "\n") < 3000
+
+
+def test_what_waits_is_interrupted() -> None:
+    """A write that waits ends, in Python's own loop too, and the alarm that was set before goes on as it was."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    signal.setitimer(signal.ITIMER_REAL, 500)
+    try:
+        with pytest.raises(BlockingIOError):
+            log._in_time(os.write, writer, b"x" * 4096)
+        assert log._in_time(os.read, reader, 1) == b"x"
+        left, again = signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    assert (400 < left <= 500, again) == (True, 0)
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    os.close(reader)
+    os.close(writer)
+
+
+def test_an_interruption_that_comes_twice_is_one() -> None:
+    """Behind the first one nothing is interrupted any more."""
+    with pytest.raises(BlockingIOError):
+        log._in_time(os.kill, os.getpid(), signal.SIGALRM)
+    log._too_late()
+
+
+def test_no_module_for_syslog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where syslog cannot be loaded, there is no line, and no failure."""
+    monkeypatch.setitem(sys.modules, "syslog", None)
+    out = log.Log()
+    out.open(b"syslog")
+    out.write({"result": "accepted"})
+    assert out.opened
 
 
 def test_escaped_values_differ() -> None:

@@ -1,6 +1,8 @@
 """Where a password file is: its name, its directory, and whose address it is."""
 
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from checkapoppw.commands.errors import Refusal
 from checkapoppw.commands.escape import shown
 from checkapoppw.commands.passwords import place
 
-from .commands import piped
+from .commands import piped, terminal
 from .conftest import UID
 from .host import Host
 
@@ -48,6 +50,8 @@ def test_shown_names_are_harmless(name: bytes) -> None:
 @pytest.mark.parametrize(("address", "name"), [
     ("joe@primary.domain", ".apop"), ("JOE-List.X@Primary.Domain", ".apop-list:x"),
     ("info@virtual.domain", ".apop-virtual-info"), ("list@virtual.domain", ".apop-virtual-list"),
+    # As people log in, without a domain
+    ("joe", ".apop"), ("joe-list", ".apop-list"), ("JOE-List.X", ".apop-list:x"),
 ])
 def test_addresses(
     host: Host, joe: Path, command: str, domains: dict[str, str], address: str, name: str, uid: int | None
@@ -71,6 +75,33 @@ def test_addresses_of_commands(
         assert piped(command, joe, *words, address, uid=uid, environ=domains).returncode == 0
     assert (joe / ".apop-virtual-info").read_bytes() == b"\n"
     assert piped(command, joe, "verify", "--stdin", address, given=b"x\n", uid=uid, environ=domains).returncode == 3
+
+
+@pytest.mark.parametrize("uid", ROOT_TOO)
+@pytest.mark.parametrize("nobodys", [b"", b"+:joe:%d:%d:%s:-::"])
+def test_words_that_are_no_login(
+    host: Host, joe: Path, command: str, domains: dict[str, str], nobodys: bytes, uid: int | None
+) -> None:
+    """A word without an @ may be a password: where nobody is called so, whoever gets such mail, it is refused, neither
+    repeated nor stored.
+    """
+    if nobodys:
+        host.assign(b"=joe:joe:%d:%d:%s:::" % (UID, UID, bytes(joe)), nobodys % (UID, UID, bytes(joe)))
+    before = sorted(os.listdir(joe))
+    for words in (["sesame"], ["--stdin", "sesame"], ["list", "Sesame"], ["add", "phone", "my-sesame"],
+                  ["verify", "--stdin", "sesame"], ["revoke", "phone", "sesame"], ["--", "sesame"]):
+        done = piped(command, joe, *words, given=b"new\n", uid=uid, environ=domains)
+        assert (done.returncode, done.stdout, b"a password is never an argument" in done.stderr) == (2, b"", True)
+        assert b"sesame" not in done.stderr.lower()
+    assert sorted(os.listdir(joe)) == before
+    assert (joe / ".apop").read_bytes() == b"tanstaaf\n"
+
+
+def test_a_word_where_users_cdb_is_broken(host: Host, joe: Path, command: str, domains: dict[str, str]) -> None:
+    """Whether a word is a login cannot be told then, and that is trouble; it is not repeated."""
+    (host.root / "users" / "cdb").write_bytes(b"x")
+    done = piped(command, joe, "--stdin", "sesame", given=b"new\n", environ=domains)
+    assert (done.returncode, b"cdb" in done.stderr, b"sesame" in done.stderr) == (111, True, False)
 
 
 @pytest.mark.parametrize(("words", "code", "said"), [
@@ -100,11 +131,13 @@ def test_addresses_that_are_refused(
 
 @pytest.mark.root
 def test_whose_address(host: Host, joe: Path, command: str, domains: dict[str, str]) -> None:
-    """Somebody else's address is refused before anything is asked, and so is root's."""
+    """Somebody else's address or login is refused before anything is asked, and so is root's."""
     host.account("jane", UID + 1, b"jane's")
     host.account("admin", 0)
     done = piped(command, joe, "--stdin", "jane@primary.domain", given=b"new\n", environ=domains)
     assert (done.returncode, done.stderr) == (1, b"apoppasswd: jane@primary.domain belongs to jane, not to you\n")
+    done = piped(command, joe, "--stdin", "jane", given=b"new\n", environ=domains)
+    assert (done.returncode, done.stderr) == (1, b"apoppasswd: jane belongs to jane, not to you\n")
     done = piped(command, joe, "--stdin", "admin@primary.domain", given=b"new\n", uid=0, environ=domains)
     assert (done.returncode, b"root" in done.stderr) == (1, True)
     assert (host.homes["jane"] / ".apop").read_bytes() == b"jane's\n"
@@ -125,6 +158,33 @@ def test_a_home_that_leads_elsewhere(host: Host, joe: Path, command: str, domain
     done = piped(command, host.base, "--stdin", "joe@primary.domain", given=b"new\n", uid=0, environ=domains)
     assert done.returncode == 0
     assert host.login(b"joe\0new\0").code == 0
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("words", [["-d", "{home}"], ["joe@primary.domain"], ["verify", "-d", "{home}"]])
+def test_the_owner_cannot_end_it_at_the_prompt(
+    host: Host, joe: Path, command: str, domains: dict[str, str], words: list[str]
+) -> None:
+    """What root types at the prompt comes to it, whatever the owner does: else a shell would have it."""
+    tried: list[int] = []
+
+    def attack(master: int, pid: int) -> None:
+        if (attacker := os.fork()) == 0:
+            try:
+                os.setresuid(UID, UID, UID)
+                for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGHUP):
+                    with suppress(PermissionError):
+                        os.kill(pid, number)
+                        os._exit(1)
+                os._exit(0)
+            finally:
+                os._exit(2)
+        tried.append(os.waitpid(attacker, 0)[1])
+        os.write(master, b"tanstaaf\n")
+
+    line = [command, *(word.format(home=joe) for word in words)]
+    code, _ = terminal(line, joe, [] if "verify" in words else [b"tanstaaf"], attack, domains, uid=0)
+    assert (code, tried) == (0, [0])
 
 
 def test_without_qmail(host: Host, joe: Path, command: str) -> None:

@@ -1,6 +1,7 @@
 """process: the environment of the next program, and finding it (what needs a process of its own: test_handoff)."""
 
 import os
+import resource
 import signal
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from checkapoppw import process
 from checkapoppw.errors import Deferred
 from checkapoppw.users import Account
+
+from .conftest import UID
 
 OURS = {b"USER", b"HOME", b"SHELL", b"EXT", b"MAILDIR", b"LC_CTYPE"}
 
@@ -67,6 +70,84 @@ def test_where_the_program_is_looked_for(
     with pytest.raises(Deferred, match="exec-failed"):
         process.run_program([program], {} if path is None else {b"PATH": path})
     assert seen == tried
+
+
+@pytest.mark.root
+def test_the_account_has_no_power_over_a_process_that_reads_its_files() -> None:
+    """Real and saved uid are nobody's, once root is gone for good, until the next program is run."""
+    told, tell = os.pipe()
+    heard, hear = os.pipe()
+    one = os.fork()
+    if one == 0:
+        try:
+            process.become(account(uid=UID))
+            process.become(account(uid=UID))
+            os.write(tell, b"%d %d %d\n" % os.getresuid())
+            os.read(heard, 1)
+            process.unshield()
+            os.write(tell, b"%d %d %d\n" % os.getresuid())
+            os.read(heard, 1)
+        finally:
+            os._exit(1)
+    assert os.read(told, 99) == b"%d %d %d\n" % (process.SHIELD, UID, process.SHIELD)
+    assert not any(permitted(one))
+    os.write(hear, b"x")
+    assert os.read(told, 99) == b"%d %d %d\n" % (UID, UID, UID)
+    assert all(permitted(one))
+    os.kill(one, signal.SIGKILL)
+    os.waitpid(one, 0)
+    for descriptor in (told, tell, heard, hear):
+        os.close(descriptor)
+
+
+def permitted(target: int) -> list[bool]:
+    """Whether the account may signal a process and limit it."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(1002, 1002, 1002)
+            os.setresuid(UID, UID, UID)
+            for act in (lambda: os.kill(target, 0), lambda: resource.prlimit(target, resource.RLIMIT_FSIZE)):
+                try:
+                    act()
+                    os.write(writer, b"y")
+                except PermissionError:
+                    os.write(writer, b"n")
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    answers = os.read(reader, 9)
+    os.close(reader)
+    os.close(writer)
+    assert len(answers) == 2
+    return [answer == ord("y") for answer in answers]
+
+
+def test_where_the_shield_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a user namespace without nobody's uid all ids are the account's, and the login goes on."""
+    held: list[tuple[int, ...]] = [(0, 0, 0)]
+
+    def setresuid(*ids: int) -> None:
+        if process.SHIELD in ids:
+            raise OSError(22, "")
+        if 0 in ids:
+            raise PermissionError(1, "")
+        held[:] = [ids]
+
+    for name in ("setgroups", "setresgid"):
+        monkeypatch.setattr(f"posix.{name}", lambda *_: None)
+    monkeypatch.setattr("posix.getresgid", lambda: (1002, 1002, 1002))
+    monkeypatch.setattr("posix.getgroups", lambda: [1002])
+    monkeypatch.setattr("posix.geteuid", lambda: held[0][1])
+    monkeypatch.setattr("posix.getuid", lambda: held[0][0])
+    monkeypatch.setattr("posix.getresuid", lambda: held[0])
+    monkeypatch.setattr("posix.setresuid", setresuid)
+    monkeypatch.setattr("checkapoppw.process._regains", lambda _: False)
+    process.become(account())
+    process.unshield()
+    assert held == [(1001, 1001, 1001)]
 
 
 def test_somebody_else_cannot_be_become(monkeypatch: pytest.MonkeyPatch) -> None:

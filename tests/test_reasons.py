@@ -93,5 +93,6 @@ def test_fail2ban_filter() -> None:
     text = (SOURCE / "examples" / "fail2ban" / "filter.d" / "checkapoppw.conf").read_text("ascii")
     counted = re.findall(r"^_reasons = (.+)$", text, re.MULTILINE)[0].split("|")
     assert {in_code()[reason] for reason in counted} == {CODES["Refused"]}
+    assert "note=(?(deferred)failed-guess|" in text
     expression = re.findall(r"^failregex = (.+)$", text, re.MULTILINE)[0]
     assert tuple(re.findall(r" ([a-z]+)=", expression)) == log.FIELDS

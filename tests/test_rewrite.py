@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkapoppw import apopfile
-from checkapoppw.commands.errors import Refusal, Trouble
+from checkapoppw.commands.errors import InForce, Refusal, Trouble
 from checkapoppw.commands.passwords import apoplines, rewrite
 
 OLD = b"old\n{PLAIN}app\n"
@@ -81,7 +81,7 @@ def test_a_file_that_cannot_grow(directory: int, tmp_path: Path) -> None:
 
 
 def test_a_failure_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the directory cannot be synced, that is said, and the new file is whole."""
+    """Where the directory cannot be synced, that is said, and that the new file is in force, which is whole."""
     calls = []
 
     def fsync(descriptor: int) -> None:
@@ -91,10 +91,25 @@ def test_a_failure_after_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     directory = os.open(tmp_path, os.O_RDONLY)
     monkeypatch.setattr("os.fsync", fsync)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(InForce, match=r"in force.*Input/output"):
         edit(directory)
     os.close(directory)
     assert (tmp_path / ".apop").read_bytes() == b"new\n"
+    assert sorted(os.listdir(tmp_path)) == [".apop", ".apop.lock"]
+
+
+def test_a_rename_that_only_seems_to_fail(directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the answer to a rename was lost on its way from the file server, what stands there decides what is said."""
+    rename = os.rename
+
+    def lost(old: bytes, new: bytes, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        rename(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        raise OSError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr("os.rename", lost)
+    with pytest.raises(InForce, match=r"in force.*No such file"):
+        edit(directory)
+    assert (tmp_path / ".apop").read_bytes() == b"new\n{PLAIN}app\n"
     assert sorted(os.listdir(tmp_path)) == [".apop", ".apop.lock"]
 
 

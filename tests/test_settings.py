@@ -23,7 +23,7 @@ def test_defaults() -> None:
     """Unset or empty means the default (doc/callers.md, C2)."""
     defaults = {
         "mechanisms": MECHANISMS, "max_age": 600, "strict_pid": True, "indimail": False, "log": b"syslog",
-        "fail_delay": 0.3, "root": b"/var/qmail",
+        "fail_delay": 2, "root": b"/var/qmail",
     }
     names = ("MECHANISMS", "MAX_AGE", "STRICT_PID", "CALLER", "LOG", "FAIL_DELAY")
     assert values(read()) == defaults

@@ -1,5 +1,6 @@
 """apoppasswd's commands, as people and scripts run them, and logins with what they have made."""
 
+import errno
 import fcntl
 import hmac
 import json
@@ -10,10 +11,12 @@ import subprocess
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from checkapoppw.commands.passwords import tasks
+from checkapoppw.commands.errors import InForce
+from checkapoppw.commands.passwords import rewrite, tasks
 
 from .commands import piped, terminal
 from .host import Host
@@ -36,13 +39,28 @@ def test_add(host: Host, joe: Path, command: str) -> None:
     password = done.stdout.removesuffix(b"\n")
     assert MADE.fullmatch(password)
     stored = rb"\{CRAM-MD5\}[0-9a-f]{64}\tlabel=phone\tcreated=" + str(tasks.today()).encode()
+    stored += rb"\tkind=generated\tforms=[0-9a-f]{64}(,[0-9a-f]{64})+"
     main, line, rest = lines(joe)
     assert (main, bool(re.fullmatch(stored, line)), rest) == (b"tanstaaf", True, b"")
     login = host.login(b"joe\0" + password + b"\0")
     assert (login.code, login.logged["credential"]) == (0, "phone")
     challenge = b"<%d.%d@mail.example.org>" % (os.getpid(), time.time())
-    assert host.login(b"joe\0" + cram(password, challenge) + b"\0" + challenge + b"\0").code == 0
+    for typed in (password, password.replace(b"-", b""), password.replace(b"-", b" ").capitalize()):
+        assert host.login(b"joe\0" + typed + b"\0").code == 0
+        assert host.login(b"joe\0" + cram(typed, challenge) + b"\0" + challenge + b"\0").code == 0
     assert host.login(b"joe\0tanstaaf\0").code == 0
+
+
+def test_what_is_for_another_service(host: Host, joe: Path, command: str) -> None:
+    """A telephone that sends mail with its password for IMAP is told by its label, and is not counted as a guess."""
+    password = piped(command, joe, "add", "phone", "--for", "imap").stdout.removesuffix(b"\n")
+    login = host.login(b"joe\0" + password + b"\0", environ={"SERVICE": "imap"})
+    assert (login.code, login.logged["credential"]) == (0, "phone")
+    login = host.login(b"joe\0" + password + b"\0", environ={"SERVICE": "smtp"})
+    found = login.logged
+    assert (login.code, found["reason"], found["credential"], found["mechanism"]) == (1, "other-service", "phone", "-")
+    login = host.login(b"joe\0guess\0", environ={"SERVICE": "smtp"})
+    assert (login.logged["reason"], login.logged["credential"]) == ("wrong-password", "-")
 
 
 def test_add_on_a_terminal(host: Host, joe: Path, command: str) -> None:
@@ -53,7 +71,7 @@ def test_add_on_a_terminal(host: Host, joe: Path, command: str) -> None:
                  b"It works with PLAIN, LOGIN and CRAM-MD5, for smtp,pop3 only.\r\n"):
         assert said in output
     assert MADE.search(output)
-    assert lines(joe)[1].endswith(b"\tfor=smtp,pop3")
+    assert b"\tfor=smtp,pop3\tkind=" in lines(joe)[1]
     assert b"\x1b" not in terminal([command, "add", "other"], joe, [], environ={"NO_COLOR": "1"})[1]
 
 
@@ -90,7 +108,7 @@ def test_all_that_a_password_can_have(host: Host, joe: Path, command: str) -> No
     options = ["--expires", "90d", "--for", "pop3,smtp", "--mechanisms", "plain,apop"]
     done = piped(command, joe, "add", "my = phone", *options)
     today = tasks.today()
-    assert lines(joe)[1] == b"{PLAIN}%s\tlabel=my = phone\tcreated=%s\texpires=%s\tfor=smtp,pop3" % (
+    assert lines(joe)[1] == b"{PLAIN}%s\tlabel=my = phone\tcreated=%s\texpires=%s\tfor=smtp,pop3\tkind=generated" % (
         done.stdout.removesuffix(b"\n"), str(today).encode(), str(today + timedelta(90)).encode())
 
 
@@ -105,6 +123,38 @@ def test_what_a_password_cannot_have(
     """What cannot be stored with a password stops the command, before anything is printed or changed."""
     done = piped(command, joe, *words)
     assert (done.returncode, done.stdout, b"\x1b" in done.stderr) == (code, b"", False)
+    assert lines(joe) == [b"tanstaaf", b""]
+
+
+def test_lists_that_are_given_twice(host: Host, joe: Path, command: str) -> None:
+    """Services and mechanisms that are named one by one count together."""
+    options = ["--for", "imap", "--for", "smtp,pop3", "--mechanisms", "plain", "--mechanisms", "apop"]
+    assert piped(command, joe, "add", "phone", *options).returncode == 0
+    line = lines(joe)[1]
+    assert (line.startswith(b"{PLAIN}"), line.endswith(b"\tfor=smtp,pop3,imap\tkind=generated")) == (True, True)
+
+
+def test_what_works_under_dovecot(host: Host, joe: Path, command: str) -> None:
+    """Dovecot asks for one password only, so that the others do not work with challenges: add and list say so."""
+    said = b"Under Dovecot an application password works with PLAIN and LOGIN only.\r\n"
+    assert said not in terminal([command, "list"], joe, [])[1]
+    assert said in terminal([command, "add", "phone"], joe, [])[1]
+    assert said in terminal([command, "list"], joe, [])[1]
+    assert said not in terminal([command, "list", "--json"], joe, [])[1]
+    host.put(joe / ".apop", b"main\n{PLAIN}phone's\tlabel=phone\n")
+    assert said in terminal([command, "verify"], joe, [b"phone's"])[1]
+    assert said not in terminal([command, "verify"], joe, [b"main"])[1]
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["verify", "--stdin"], ["--generate"], ["add", "x"]])
+@pytest.mark.parametrize("output", [">/dev/full", ">&-"])
+def test_answers_that_get_lost(host: Host, joe: Path, command: str, words: list[str], output: str) -> None:
+    """What was asked for and cannot be printed is trouble, and never an empty answer."""
+    done = subprocess.run(
+        ["sh", "-c", f'cd "$1"; shift; exec "$0" "$@" -d . {output}', command, str(joe), *words],
+        input=b"tanstaaf\n", stderr=subprocess.PIPE, check=False,
+    )
+    assert (done.returncode, b"apoppasswd: the " in done.stderr) == (111, True)
     assert lines(joe) == [b"tanstaaf", b""]
 
 
@@ -140,6 +190,36 @@ def test_a_password_that_is_shown_and_not_stored(host: Host, joe: Path, command:
     done = piped(command, joe, "add", "phone")
     assert (done.returncode, b"shown above is not valid" in done.stderr) == (111, True)
     assert lines(joe) == [b"tanstaaf", b""]
+
+
+def test_a_password_that_is_in_force_is_not_called_invalid(
+    joe: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the disk fails when the new file is in its place, and cannot even be read, it is said to be in force."""
+    fsync, sync = os.fsync, []
+
+    def fails(descriptor: int) -> None:
+        sync.append(descriptor)
+        if len(sync) > 1:  # the directory's
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    def unreadable(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr("os.fsync", fails)
+    monkeypatch.setattr(rewrite, "holds", unreadable)
+    directory = os.open(joe, os.O_RDONLY)
+    try:
+        with pytest.raises(InForce, match="in force, but a loss of power may undo it: Input/output error"):
+            tasks._show_and_store(
+                SimpleNamespace(file=(directory, b".apop")),  # type: ignore[arg-type]
+                lambda _: [b"made", b""], b"made", "made",
+            )
+    finally:
+        os.close(directory)
+    assert "not valid" not in "".join(capsys.readouterr())
+    assert lines(joe) == [b"made", b""]
 
 
 def test_interrupted_before_it_is_stored(host: Host, joe: Path, command: str) -> None:
@@ -185,7 +265,7 @@ def test_list(host: Host, joe: Path, command: str) -> None:
     assert [line.split() for line in done.stdout.splitlines()[1:]] == [
         [b"(main)", b"PLAIN", everything, b"-", b"-", b"-"],
         [b"a\\x1b[2J", b"PLAIN", everything, b"-", b"2020-01-01", b"(expired)", b"smtp"],
-        [b"-", b"X-NEW", b"-", b"2019-12-31", b"-", b"-"],
+        [b"-", b"(unknown)", b"-", b"2019-12-31", b"-", b"-"],
     ]
     done = piped(command, joe, "list", "--json")
     assert b"secret" not in done.stdout + done.stderr
@@ -253,7 +333,10 @@ def test_generate(host: Host, joe: Path, command: str) -> None:
     host.put(joe / ".apop", b"old\n{PLAIN}app\n")
     done = piped(command, joe, "--generate")
     assert (done.returncode, bool(MADE.fullmatch(done.stdout.removesuffix(b"\n"))), done.stderr) == (0, True, b"")
-    assert lines(joe) == [done.stdout.removesuffix(b"\n"), b"{PLAIN}app", b""]
+    password = done.stdout.removesuffix(b"\n")
+    assert lines(joe) == [b"{PLAIN}" + password + b"\tkind=generated", b"{PLAIN}app", b""]
+    for typed in (password, password.replace(b"-", b""), password.replace(b"-", b" ").capitalize()):
+        assert host.login(b"joe\0" + typed + b"\0").code == 0
     assert piped(command, joe, "--generate", "--stdin").returncode == 2
 
 

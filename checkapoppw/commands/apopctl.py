@@ -3,7 +3,7 @@
 import json
 import os
 import select
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -15,6 +15,7 @@ from .doctor.checks import findings
 from .doctor.findings import ERROR
 from .explain.explainer import Explainer
 from .explain.show import tree
+from .options import Once
 from .passwords import policy
 from .run import run
 
@@ -25,12 +26,14 @@ _MOMENT = 0.05  # seconds
 
 def _remember_root(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
+        if context.find_root().obj is not None:
+            raise click.UsageError("--qmail-root is given more than once")
         context.find_root().obj = os.fsencode(value)
 
 
 # Before a subcommand or behind it, as people happen to write it
 _with_root: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
-    "--qmail-root", metavar="DIR", expose_value=False, callback=_remember_root,
+    "--qmail-root", cls=Once, metavar="DIR", expose_value=False, callback=_remember_root,
     help="The directory of qmail, in the place of QMAIL_ROOT or /var/qmail.",
 )
 
@@ -38,10 +41,6 @@ _with_root: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 def _root() -> bytes:
     named: bytes | None = click.get_current_context().find_root().obj
     return named or policy.root()
-
-
-def _print(lines: Iterable[str]) -> None:
-    click.echo("".join(f"{line}\n" for line in lines), color=terminal.colours(), nl=False)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,7 +73,8 @@ def explain(as_json: bool, null: bool, addresses: tuple[str, ...]) -> None:
     explainer = Explainer(_root())
     for logins in _batches(0) if null else [[*map(os.fsencode, addresses)]]:
         records = explainer.explain(logins)
-        _print(map(json.dumps, records) if as_json else (line for record in records for line in tree(record)))
+        lines = map(json.dumps, records) if as_json else (line for record in records for line in tree(record))
+        terminal.answer(lines)
 
 
 def _batches(descriptor: int) -> Iterator[list[bytes]]:
@@ -94,9 +94,10 @@ def _batches(descriptor: int) -> Iterator[list[bytes]]:
 @command.command()
 @_with_root
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the password as one line from standard input.")
-@click.option("--service", type=click.Choice([name.decode() for name in hints.SERVICES]),
+@click.option("--service", cls=Once, type=click.Choice([name.decode() for name in hints.SERVICES]),
               help="What the login is for, as for= knows it.")
-@click.option("--program", type=click.Path(), help="The checkapoppw to run, in the place of the one beside apopctl.")
+@click.option("--program", cls=Once, type=click.Path(),
+              help="The checkapoppw to run, in the place of the one beside apopctl.")
 @click.argument("address")
 def check(from_stdin: bool, service: str | None, program: str | None, address: str) -> None:
     """Try a password, and say what becomes of it.
@@ -111,7 +112,7 @@ def check(from_stdin: bool, service: str | None, program: str | None, address: s
     password = terminal.password(("Password: ",), from_stdin)
     environ = environment(os.environb, _root(), service)
     verdicts = [attempt(path, name, os.fsencode(address), password, environ) for name in MECHANISMS]
-    _print(line for verdict in verdicts for line in verdict.lines())
+    terminal.answer(line for verdict in verdicts for line in verdict.lines())
     code = exit_status(verdicts)
     if code and not service:
         terminal.hint("A password with for= in the file counts only with --service.")
@@ -123,7 +124,8 @@ def check(from_stdin: bool, service: str | None, program: str | None, address: s
 @click.option("--run-file", "run_files", multiple=True, type=click.Path(exists=True, dir_okay=False),
               help="A mail server's run script, to be looked at too; more than one may be given.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@click.option("--program", type=click.Path(), help="The checkapoppw to look at, if not the one beside apopctl.")
+@click.option("--program", cls=Once, type=click.Path(),
+              help="The checkapoppw to look at, if not the one beside apopctl.")
 @click.argument("addresses", metavar="[ADDRESS]...", nargs=-1)
 def doctor(run_files: tuple[str, ...], as_json: bool, program: str | None, addresses: tuple[str, ...]) -> None:
     """Say what is wrong, and what mends it.
@@ -138,9 +140,9 @@ def doctor(run_files: tuple[str, ...], as_json: bool, program: str | None, addre
     level = None
     for one in findings(_root(), os.path.abspath(program or beside()), [*map(os.fsencode, addresses)], paths):
         level = ERROR if ERROR in (level, one.level) else one.level
-        terminal.say(json.dumps(vars(one)) if as_json else "\n".join(one.lines()))
+        terminal.answer([json.dumps(vars(one))] if as_json else one.lines())
     if level != ERROR and not as_json:
-        terminal.say("no errors found")
+        terminal.answer(["no errors found"])
     click.get_current_context().exit(1 if level == ERROR else 0)
 
 
@@ -156,7 +158,7 @@ def lock(names: tuple[str, ...]) -> None:
 
     Exit status: 1, and nothing is changed, for a name that would lock nobody.
     """
-    _print(locking.lock(_root(), [*map(os.fsencode, names)]))
+    terminal.answer(locking.lock(_root(), [*map(os.fsencode, names)]))
 
 
 @command.command()
@@ -169,7 +171,7 @@ def unlock(names: tuple[str, ...]) -> None:
 
     Exit status: 1, and nothing is changed, where one is not there.
     """
-    _print(locking.unlock(_root(), [*map(os.fsencode, names)]))
+    terminal.answer(locking.unlock(_root(), [*map(os.fsencode, names)]))
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 from .. import __version__
 from ..errors import LoginError
 from .errors import Refusal
+from .options import Once, read_by
 from .passwords import apoplines, newhash, policy, tasks
 from .passwords.place import Place, by_address, by_options
 from .run import run
@@ -43,33 +44,24 @@ def _subcommands(_: click.Context, __: click.Parameter, begun: str) -> list[Comp
     return [CompletionItem(name) for name in command.commands if name.startswith(begun)]
 
 
+def _directories(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    return [CompletionItem(begun, type="dir")]
+
+
 def _where(function: Callable[..., None]) -> Callable[..., None]:
     # -e and -d of every command.
-    function = click.option("-d", "directory", metavar="DIR",
+    function = click.option("-d", "directory", cls=Once, metavar="DIR", shell_complete=_directories,
                             help="The directory that holds the address's dot-qmail file.")(function)
-    return click.option("-e", "ext", metavar="EXT",
+    return click.option("-e", "ext", cls=Once, metavar="EXT",
                         help="The address with this extension, as in user-EXT or EXT@virtual.domain.")(function)
 
 
 def _place(ext: str | None, directory: str | None, address: str | None) -> Place:
     if address is None:
         return by_options(*(None if text is None else os.fsencode(text) for text in (ext, directory)))
-    if "@" not in address:  # it may be a password, and is not repeated
-        raise click.UsageError("an ADDRESS holds an @, a command comes first, and a password is never an argument")
     if ext is not None or directory is not None:
         raise click.UsageError("an ADDRESS takes the place of -e and -d")
     return by_address(os.fsencode(address), policy.root())
-
-
-def _read_by(reader: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
-    # An option's callback of a reader that raises ValueError.
-    def callback(_: click.Context, parameter: click.Parameter, text: str | None) -> object:
-        try:
-            return None if text is None else reader(text)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param=parameter) from None
-
-    return callback
 
 
 @click.group(cls=_Group, invoke_without_command=True, subcommand_metavar="| COMMAND ...",
@@ -78,13 +70,13 @@ def _read_by(reader: Callable[[str], object]) -> Callable[[click.Context, click.
 
     Without options that is your own address, whose password is in .apop in your home directory. With -e EXT it is in
     .apop-EXT: in DIR, or in the current directory if it is yours and holds a dot-qmail file, or in your home
-    directory. With ADDRESS, as in user-ext@virtual.domain, it is where a login with that name looks.
+    directory. With ADDRESS, as in user-ext@virtual.domain or user-ext, it is where a login with that name looks.
 
     The commands are for further passwords of the same address, each for one program or device.
 
     {_EXIT}""")
 @_where
-@click.option("--scheme", metavar="NAME", type=click.Choice(newhash.SCHEMES, case_sensitive=False),
+@click.option("--scheme", cls=Once, metavar="NAME", type=click.Choice(newhash.SCHEMES, case_sensitive=False),
               help=f"How the password is stored: {', '.join(newhash.SCHEMES)}. Without: as this host's "
                    "control/apopscheme says, or plain.")
 @click.option("--generate", "generated", is_flag=True, help="Make a password and print it, instead of asking for one.")
@@ -109,13 +101,15 @@ def command(context: click.Context, ext: str | None, directory: str | None, sche
 @command.command()
 @click.argument("label")
 @_where
-@click.option("--expires", metavar="DATE", callback=_read_by(lambda text: apoplines.last_day(text, tasks.today())),
+@click.option("--expires", cls=Once, metavar="DATE",
+              callback=read_by(lambda text: apoplines.last_day(text, tasks.today())),
               help="The day from which on it does not count, in UTC: as 2030-12-31, or 90d for 90 days from now.")
-@click.option("--for", "only", metavar="SERVICES", callback=_read_by(apoplines.services),
+@click.option("--for", "only", multiple=True, metavar="SERVICES", callback=read_by(apoplines.services),
               help="The services that it counts for: smtp, pop3, imap, with commas between. Without: for all.")
-@click.option("--mechanisms", "scheme", metavar="NAMES", default="plain,login,cram-md5", show_default=True,
-              callback=_read_by(tasks.scheme_for),
-              help="What it is to work with. With apop it is stored in clear text.")
+@click.option("--mechanisms", "scheme", multiple=True, metavar="NAMES", default=["plain,login,cram-md5"],
+              show_default=True, callback=read_by(tasks.scheme_for),
+              help="What it is to work with. With apop it is stored in clear text. Under Dovecot it works with plain "
+                   "and login only.")
 @_ADDRESS
 def add(label: str, expires: date | None, only: list[str] | None, scheme: str, ext: str | None, directory: str | None,
         address: str | None) -> None:
@@ -123,6 +117,10 @@ def add(label: str, expires: date | None, only: list[str] | None, scheme: str, e
 
     It is made here, printed this once, and opens the address beside the others.
     """
+    if "@" in label:
+        raise click.UsageError("a label holds no @, and stands before an ADDRESS: apoppasswd add LABEL ADDRESS")
+    if os.geteuid() == 0 and (ext, directory, address) == (None, None, None):
+        raise click.UsageError("root names an ADDRESS, or -d: apoppasswd add LABEL ADDRESS")
     name = apoplines.label(label)
     tasks.add(_place(ext, directory, address), name, scheme, expires, only or [])
 
@@ -132,7 +130,10 @@ def add(label: str, expires: date | None, only: list[str] | None, scheme: str, e
 @_where
 @_ADDRESS
 def list_(as_json: bool, ext: str | None, directory: str | None, address: str | None) -> None:
-    """Show which passwords open the address, never the passwords."""
+    """Show which passwords open the address, never the passwords.
+
+    By which mechanisms is shown too; under Dovecot all but the main one work with plain and login only.
+    """
     tasks.show(_place(ext, directory, address), as_json)
 
 
@@ -141,7 +142,8 @@ def _labels(context: click.Context, _: click.Parameter, begun: str) -> list[Comp
         names = tasks.labels(_place(context.params.get("ext"), context.params.get("directory"), None))
     except (Refusal, LoginError, OSError):
         return []
-    return [CompletionItem(name) for name in names if name.startswith(begun)]
+    # One that begins with a dash would be an option.
+    return [CompletionItem(name) for name in names if name.startswith(begun) and not name.startswith("-")]
 
 
 @command.command()

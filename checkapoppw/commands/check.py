@@ -2,6 +2,8 @@
 
 import hmac
 import os
+import select
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +12,7 @@ from hashlib import md5
 
 import click
 
-from .. import digests, hints
+from .. import digests, hints, process
 from .errors import Trouble
 
 # What comes through descriptor 3
@@ -90,6 +92,18 @@ def response(mechanism: str, password: bytes, challenge: bytes) -> bytes:
     return _RESPONSES[mechanism](password, challenge)
 
 
+def _ended(child: int) -> int:
+    # The account can stop the program that comes behind the login, and a stopped one takes no alarm (doc/callers.md,
+    # C72).
+    watched = os.pidfd_open(child)
+    try:
+        if not select.select([watched], [], [], process.PATIENCE + 1)[0]:
+            os.kill(child, signal.SIGKILL)
+    finally:
+        os.close(watched)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 def _run(program: str, data: bytes, environ: Mapping[bytes, bytes]) -> tuple[int, str]:
     # Not by subprocess, which cannot place a descriptor.
     (reader, writer), (lines, log) = os.pipe(), os.pipe()
@@ -109,7 +123,7 @@ def _run(program: str, data: bytes, environ: Mapping[bytes, bytes]) -> tuple[int
     finally:
         for descriptor in (nothing, reader, log):
             os.close(descriptor)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = _ended(child)
     with open(lines, "rb") as file:
         text = file.read(_LONGEST_LINE)
     return code, text.decode("ascii", "backslashreplace").rpartition("\n")[0].rpartition("\n")[2]

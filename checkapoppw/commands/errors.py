@@ -6,6 +6,12 @@ class Refusal(Exception):
     code = 1
 
 
+class NoLogin(Refusal):
+    """A word on the command line is no login of this host: the command line is wrong."""
+
+    code = 2
+
+
 class NotOfThisFile(Refusal):
     """The password that was to be verified opens nothing (htpasswd's code for that)."""
 
@@ -34,3 +40,10 @@ class Trouble(Exception):
     """A request that cannot be carried out now.  Its text likewise."""
 
     code = 111
+
+
+class InForce(Trouble):
+    """The change is made, and logins go by it, but a step behind it failed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the change is made and in force, but a loss of power may undo it: {why}")

@@ -7,6 +7,7 @@ import click
 
 from ..errors import LoginError
 from ..process import forbid_core
+from . import completion
 from .errors import Refusal, Trouble
 from .escape import remedy, shown
 from .terminal import say
@@ -17,6 +18,7 @@ INTERRUPTED = 130  # 2, misuse, is click's own; those of refusals and of trouble
 def run(command: click.Command, name: str) -> None:
     """Run a command by this name, and exit.  No core file of it, which may know a password, is left."""
     forbid_core()
+    completion.register()
     status = _status(command, name)
     try:
         sys.stdout.flush()

@@ -1,9 +1,16 @@
 """Talking to whoever runs a command: results for anybody, hints for a terminal, and passwords both ways."""
 
+import codecs
+import fcntl
 import getpass
 import os
+import select
 import sys
+import termios
+import unicodedata
 import warnings
+from collections.abc import Iterable
+from typing import TextIO
 
 import click
 
@@ -11,17 +18,36 @@ from .errors import Refusal, Trouble
 
 # Longer lines are refused anyway; this much tells them from the longest password there can be.
 _LONGEST_LINE = 4096
+_MOMENT = 0.1  # seconds that a second line may take to come
 
 
 def say(text: str, error: bool = False) -> None:
     """Print a line.  Nobody listening does not change what is done, nor what the exit code says of it."""
-    stream = sys.stderr if error else sys.stdout
-    encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        # What the locale cannot show is escaped: it may be a name in an answer to what is already done.
-        click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=error, color=colours())
+        _print(f"{text}\n", sys.stderr if error else sys.stdout)
     except OSError:
         pass
+
+
+def answer(lines: Iterable[str]) -> None:
+    """Print lines that were asked for, all that a command is there for.
+
+    Raises BrokenPipeError where nobody reads any more, Trouble where they do not get out otherwise.
+    """
+    try:
+        if sys.stdout is None:
+            raise OSError
+        _print("".join(f"{line}\n" for line in lines), sys.stdout)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        raise Trouble("the standard output cannot be written") from None
+
+
+def _print(text: str, stream: TextIO) -> None:
+    # What the locale cannot show is escaped: it may be a name in an answer to what is already done.
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding), stream, color=colours(), nl=False)
 
 
 def on_terminal() -> bool:
@@ -67,7 +93,35 @@ def _line() -> bytes:
     line = b""
     while len(line) < _LONGEST_LINE and not line.endswith(b"\n") and (byte := os.read(0, 1)):
         line += byte
-    return line.removesuffix(b"\n")
+    if line.endswith(b"\n") and _more_follows():
+        say("Warning: more follows behind the first line, which alone is the password", error=True)
+    return _sent(line.removesuffix(b"\n"))
+
+
+def _more_follows() -> bool:
+    # It is not read: it may be the next program's.  Nor is it waited for, but for the moment that a writer needs.
+    select.select([0], [], [], _MOMENT)
+    try:
+        return any(fcntl.ioctl(0, termios.FIONREAD, bytes(4)))
+    except OSError:  # a device that has no such number
+        return False
+
+
+def _sent(line: bytes) -> bytes:
+    # As a client can send it.  What encodings and line ends of other systems add is refused: it would be part of the
+    # password, and nobody would see it.
+    if line.startswith(codecs.BOM_UTF8):
+        raise Refusal("the line begins with a byte order mark, as PowerShell writes it: pipe it without")
+    if b"\0" in line or line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise Refusal("the line holds NULs, as UTF-16 does, and no control characters may be in a password: "
+                      "pipe it as UTF-8")
+    if line.endswith(b"\r"):
+        raise Refusal("the line ends with a CR, and a password holds no control characters: "
+                      "pipe it through tr -d '\\r'")
+    text = line.decode("utf-8", "surrogateescape")
+    if any(unicodedata.category(letter) in ("Zs", "Cf") for letter in text[:1] + text[-1:]):
+        say("Warning: the password begins or ends with a blank or with something invisible", error=True)
+    return line
 
 
 def _asked(prompts: tuple[str, ...]) -> bytes:

@@ -17,7 +17,7 @@ PACKAGES = {
     "tcpserver": "ucspi-tcp", "svscan": "daemontools", "curl": "curl", "swaks": "swaks", "fetchmail": "fetchmail",
     "msmtp": "msmtp", "mpop": "mpop", "sudo": "sudo", "openssl": "openssl",
     "multilog": "daemontools", "rsyslogd": "rsyslog", "fail2ban-regex": "fail2ban", "bash": "bash", "zsh": "zsh",
-    "fish": "fish",
+    "fish": "fish", "logrotate": "logrotate",
 }
 
 

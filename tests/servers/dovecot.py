@@ -5,6 +5,7 @@ import smtplib
 import socket
 import socketserver
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ ssl = yes
 ssl_cert = <{base}/certificate
 ssl_key = <{base}/key
 disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5 apop scram-sha-256
+auth_mechanisms = {mechanisms}
 auth_failure_delay = 0
 first_valid_uid = 1
 # An address that checkapoppw knows no mailbox for is not to get the one of its home.
@@ -131,9 +132,10 @@ def certificate(base: Path) -> None:
 class Dovecot:
     """A running Dovecot; pop3, imap and submission are its ports."""
 
-    def __init__(self, host: Host) -> None:
-        self.base = host.base / "dovecot"
-        self.base.mkdir()
+    def __init__(self, host: Host, mechanisms: str = "plain login cram-md5 apop scram-sha-256") -> None:
+        """mechanisms: what it offers; not README.auth-ext's by default, since all that can work is tried"""
+        self.base = Path(tempfile.mkdtemp(prefix="dovecot", dir=host.base))
+        self.base.chmod(0o755)
         certificate(self.base)
         self.pop3, self.imap, self.submission = (free_port() for _ in range(3))
         self._relay = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay)
@@ -145,7 +147,7 @@ class Dovecot:
         self.configuration = self.base / "dovecot.conf"
         self.configuration.write_text(CONFIGURATION.format(
             base=self.base, qmail=host.root, log=host.log, program=program, relay=self._relay.server_address[1],
-            pop3=self.pop3, imap=self.imap, submission=self.submission,
+            pop3=self.pop3, imap=self.imap, submission=self.submission, mechanisms=mechanisms,
         ))
         self._process = subprocess.Popen(["dovecot", "-F", "-c", self.configuration])
         for port in (self.pop3, self.imap, self.submission):

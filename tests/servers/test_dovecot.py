@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import UID
+from tests.conftest import SOURCE, UID
 from tests.host import Host
 
 from .dovecot import Dovecot
@@ -117,6 +117,34 @@ def test_logins(dovecot: Dovecot, client: Client, mechanism: str, address: str) 
     assert re.search(f"mail for {re.escape(address)}(\\r|\\n|\\\\r|$)", text)
     with pytest.raises(FAILURES, match=r"(?i)authentication failed|AUTHENTICATIONFAILED|535"):
         client(dovecot, address, "wrong", mechanism)
+
+
+def curl(server: Dovecot, user: str, secret: str, *options: str) -> int:
+    url = f"imap://127.0.0.1:{server.imap}/"
+    command = ["curl", "--silent", "--max-time", "20", "--user", f"{user}:{secret}", *options, url]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
+
+
+def test_application_passwords_by_the_readmes_mechanisms(host: Host, dovecot: Dovecot, prefix: Path) -> None:
+    """curl chooses among what is offered: README.auth-ext's mechanisms let it in with an application password, and
+    CRAM-MD5 would not.
+    """
+    home = host.homes["user"]
+    add: list[str | Path] = [prefix / "bin" / "apoppasswd", "add", "curl", "-d", home, "-e", "app"]
+    made = subprocess.run(add, check=True, capture_output=True, text=True).stdout.strip()
+    host.put(home / ".apop-app", b"main" + (home / ".apop-app").read_bytes())
+    host.put(home / ".qmail-app", b"./Maildir/\n", 0o644)
+    offered = re.search("auth_mechanisms = (.+)", (SOURCE / "README.auth-ext").read_text("ascii"))
+    assert offered
+    as_documented = Dovecot(host, offered[1])
+    try:
+        for secret, code in ((made, 0), ("main", 0), ("wrong", 67)):
+            assert curl(as_documented, "user-app", secret) == code
+    finally:
+        as_documented.stop()
+    assert curl(dovecot, "user-app", made, "--login-options", "AUTH=PLAIN") == 0
+    assert curl(dovecot, "user-app", "main") == 0
+    assert curl(dovecot, "user-app", made) == 67
 
 
 @pytest.mark.parametrize(("client", "mechanism"), CLIENTS)

@@ -47,6 +47,12 @@ LOGINS: list[tuple[bytes, str, bool]] = [
     (RIGHT, VICTIM, False),
     (b"closed\0guess\0\0", VICTIM, False),
     (b"open\0tanstaaf\0\0", VICTIM, False),
+    (b"broken\0guess\0\0", IPV4, True),
+    (b"broken\0guess\0\0\0", IPV4, True),
+    (b"broken\0tanstaaf\0\0", VICTIM, False),
+    (b"unknown\0guess\0\0", VICTIM, False),
+    (b"phone\0tanstaaf\0\0", VICTIM, False),
+    (b"phone\0guess\0\0", IPV4, True),
     (b"joe", VICTIM, False),
     (b"joe\0" + cram(challenge(1)) + b"\0" + challenge(1) + b"\0", VICTIM, False),
 ]
@@ -61,14 +67,19 @@ FORGERIES = [name.encode() for name in (
 
 @pytest.fixture
 def mail_host(host: Host, joe: Path) -> Host:
-    """A host with an account alias, one that is closed, and one whose file is open to others."""
+    """A host with an account alias, one that is closed, one whose file is open to others, one with a password for
+    another service, and two with a scheme that nobody knows, in one of them beside a password.
+    """
     host.control("me", b"primary.example\n")
     uid = joe.stat().st_uid
     host.account("closed", uid, b"")
+    host.account("broken", uid, b"tanstaaf\n{X-OTHER}x")
+    host.account("unknown", uid, b"{X-OTHER}x")
     (host.account("open", uid, b"tanstaaf") / ".apop").chmod(0o644)
+    host.account("phone", uid, b"main\n{PLAIN}tanstaaf\tlabel=phone\tfor=imap")
     alias = host.account("alias", uid)
     lines = [b"%s:%s:%d:%d:%s:::" % (b"=" + name, name, uid, uid, bytes(host.homes[name.decode()]))
-             for name in (b"joe", b"closed", b"open")]
+             for name in (b"joe", b"closed", b"open", b"phone", b"broken", b"unknown")]
     host.assign(*lines, b"+:alias:%d:%d:%s:-::" % (uid, uid, bytes(alias)))
     return host
 
@@ -181,6 +192,18 @@ def test_more_reasons(mail_host: Host, tmp_path: Path) -> None:
     assert [address for address, _, _ in found(log, f'{FILTER}[also="|stale-challenge|foreign-challenge"]')] == [IPV4]
 
 
+@pytest.mark.parametrize(("note", "counted"), [
+    ("extra-fields", 1), ("log-stuck", 1), ("extra-fields,log-unopenable", 1), ("lookup", 0),
+    ("lookup,log-unwritable", 0),
+])
+def test_notes(tmp_path: Path, note: str, counted: int) -> None:
+    """A guess counts also where its line went to syslog because its own log was full; a look-up never does."""
+    need("fail2ban-regex")
+    log = tmp_path / "log"
+    log.write_text(f"Nov 24 12:00:00 host {FORGED_LINE.replace(' note=- ', f' note={note} ')}\n")
+    assert counts(log) == (0, counted, 1 - counted)
+
+
 def test_other_programs_lines(tmp_path: Path) -> None:
     """Another program that writes to the same log cannot speak in our name in the middle of its line."""
     need("fail2ban-regex")
@@ -209,4 +232,4 @@ def test_jail(tmp_path: Path) -> None:
     for name, value in (("maxretry", 10), ("findtime", "10m"), ("bantime", "1h")):
         assert f"['set', 'checkapoppw', '{name}', {value!r}]" in read
     assert "25,465,587,110,995,143,993" in read
-    assert "result=refused reason=(?:wrong-password|" in read
+    assert "(?:wrong-password|" in read

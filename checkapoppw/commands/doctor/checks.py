@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ... import dotqmail, users
 from ...errors import LoginError
 from ...sources import Sources
-from ..escape import shown
+from ..escape import sentence, shown
 from ..explain.explainer import Explainer
 from ..reports import Report, look, raw
 from . import assignments, homes, installation, qmailfiles, resources, service, ways
@@ -111,7 +111,8 @@ def _virtual(host: Sources, known: dict[bytes, bytes]) -> Iterator[Finding]:
             ERROR if certain else WARNING,
             f"{path}: {entry} leads to nobody: no assignment and no account is called {shown(prefix)}, so that mail "
             f"and logins go to alias{', who has no dot-qmail file for them' if certain else ''}",
-            f"add +{shown(prefix)}-:USER:UID:GID:HOME:-:: to users/assign and run qmail-newu, or name another prefix",
+            sentence("add %s to users/assign and run qmail-newu, or name another prefix",
+                     b"+" + prefix + b"-:USER:UID:GID:HOME:-::"),
         )
 
 

@@ -1,5 +1,8 @@
 """What the doctor finds: how bad it is, what is wrong in one sentence, and what mends it."""
 
+import os
+import stat
+
 import click
 
 from ...errors import LoginError
@@ -17,7 +20,8 @@ class Finding:
         `note` for what could not be looked at, or may well be meant
     what: the cause, in one sentence
     remedy: what to do, a command where there is one; empty where there is nothing to do
-    Both are texts for a terminal: whoever makes them escapes names from outside with shown().
+    Both are texts for a terminal: whoever makes them escapes names from outside, with shown(); and in the remedy, which
+    somebody may copy into a shell, also quotes them, with quoted() in a command and sentence() elsewhere.
     """
 
     def __init__(self, level: str, what: str, remedy: str = "") -> None:
@@ -45,3 +49,24 @@ def of_login(where: str, error: LoginError) -> Finding:
 def meaning(reason: str) -> str:
     """A reason code in words, and itself, since that is what the log says."""
     return f"{REASONS[reason][1]} ({reason})"
+
+
+def is_roots_way(path: bytes) -> bool:
+    """Whether a command that names this path leads where it does now: nobody but root, or whoever runs this, can put
+    another thing into the place of any part of it (doc/mapping.md, M49).
+    """
+    trusted = (0, os.getuid())
+    there, above = b"", os.lstat(b"/")
+    for part in path.rstrip(b"/").split(b"/")[1:]:
+        there += b"/" + part
+        try:
+            status = os.lstat(there)
+        except OSError:
+            return False
+        # In a directory like /tmp nobody else can rename what is theirs.
+        closed = not above.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        kept = closed or (above.st_mode & stat.S_ISVTX and status.st_uid in trusted)
+        if above.st_uid not in trusted or not kept or part == b".." or stat.S_ISLNK(status.st_mode):
+            return False
+        above = status
+    return path.startswith(b"/")

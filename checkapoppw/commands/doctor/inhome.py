@@ -1,6 +1,9 @@
 """What stands in an account's home: its password files, and who could tamper with them.
 
 To be looked at as the account, by a login's own functions.
+
+What is below a home is its user's, who may put a link there after the look: no remedy has root change or move it, and
+none names it in a command where the way to the home is not root's alone (doc/mapping.md, M49).
 """
 
 import os
@@ -9,21 +12,21 @@ import stat
 import time
 from collections.abc import Iterator
 
-from ... import apopfile, dotqmail, files, users
+from ... import apopfile, dotqmail, files, schemes, users
 from ...errors import LoginError
-from ..escape import quoted, remedy, shown
+from ..errors import Refusal
+from ..escape import quoted, remedy, sentence, shown
 from ..explain.inspection import unverifiable
-from ..passwords.rewrite import LOCK, TEMPORARY
+from ..passwords.place import file_name
 from ..reports import Report
 from . import mailboxes
-from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
+from .findings import ERROR, NOTE, WARNING, Finding, is_roots_way, meaning, of_login
 
 # So many of one home are told; whoever has more will look again.
 _MOST = 50
 _COPY = re.compile(rb"~$|\.(bak|old|orig|save|sw[a-p]|dpkg-[a-z]+|rpm[a-z]+)$|^(\.\.|\.?#)")
 _OURS = re.compile(rb"(\.|#|\.#)?\.apop")
-_HASH = re.compile(rb"\$(1|2[abxy]|5|6|7|y|gy|argon2id?|scrypt)\$")
-_MARK = b"\xef\xbb\xbf"
+_OF_HOMES = {"home-writable": "chmod o-w", "home-sticky": "chmod -t"}
 
 
 class Home:
@@ -40,8 +43,16 @@ class Home:
         self.uid = uid
         self.assigned = False
         self.delivery: bytes | None = None
+        self._way: bool | None = None
         self.suffixes: set[bytes] = set()
         self._starts: dict[bytes, set[bytes]] = {}
+
+    @property
+    def is_roots_way(self) -> bool:
+        """Whether a command of root's that names the home, or a name in it, can be led nowhere else."""
+        if self._way is None:
+            self._way = is_roots_way(self.path)
+        return self._way
 
     def serve(self, dash: bytes, ext: bytes, *, more: bool = False) -> None:
         """Note an address that it is for, with all that begin so if there are more."""
@@ -64,26 +75,35 @@ class Home:
 
 
 def look_over(home: Home, report: Report) -> None:
-    """Put into a report what stands in a home; to be called as its account.  Raises what dotqmail.open_home() raises.
+    """Put into a report what stands in a home; to be called as its account.  Raises what dotqmail.open_home() raises,
+    unless there is a better remedy.
     """
     names = _names(home)
-    ours = [name for name in names if _OURS.match(name) and name != os.fsencode(LOCK)]
+    ours = [name for name in names if _OURS.match(name) and name not in (apopfile.LOCK, apopfile.USED)]
     report["findings"] = []
     if not ours and not home.assigned:
         return
-    there = dotqmail.open_home(home.path)
+    try:
+        there = dotqmail.open_home(home.path)
+    except LoginError as error:
+        # A home that is not the account's may be one like /tmp, which is as it should be.
+        if error.reason not in _OF_HOMES or not home.is_roots_way or os.stat(home.path).st_uid != home.uid:
+            raise
+        advice = f"{_OF_HOMES[error.reason]} {quoted(home.path)}"
+        report["findings"] = [(ERROR, f"{shown(home.path)}: {meaning(error.reason)}", advice)]
+        return
     findings = [*_tampering(there, home, bool(ours)), *_dot_qmails(there, names)]
-    schemes: dict[str, str] = {}
+    used: dict[str, str] = {}
     reached = []
     for name in ours:
         if _is_reached(home, name):
             reached.append(name)
-            findings += _password_file(there, home, name, schemes)
+            findings += _password_file(there, home, name, used)
             findings += _no_default(home, name, names)
         else:
             findings += _out_of_reach(home, name)
     findings += mailboxes.examine(there, home.uid, reached, home.delivery)
-    report.update(passwords=len(reached), boxless=b".apop" in reached and b".qmail" not in names, schemes=schemes)
+    report.update(passwords=len(reached), boxless=b".apop" in reached and b".qmail" not in names, schemes=used)
     if reached:
         seen = ((_status(there, name), shown(there.whole(name))) for name in reached)
         report["newest"], report["youngest"] = max((status.st_mtime if status else 0.0, path) for status, path in seen)
@@ -94,7 +114,8 @@ def look_over(home: Home, report: Report) -> None:
 
 
 def _is_reached(home: Home, name: bytes) -> bool:
-    return name.startswith(b".apop") and not name.endswith(b"~") and home.reaches(name.removeprefix(b".apop"))
+    ours = name.startswith(b".apop") and not name.endswith(b"~") and not apopfile.is_beside(name)
+    return ours and home.reaches(name.removeprefix(b".apop"))
 
 
 def _names(home: Home) -> list[bytes]:
@@ -131,12 +152,14 @@ def _tampering(there: files.Directory, home: Home, has_passwords: bool) -> Itera
     if has_passwords and status.st_mode & stat.S_IWGRP:
         yield Finding(
             WARNING, f"the group {status.st_gid} may write {path}, and so put other password files into it",
-            f"chmod g-w {quoted(home.path)}",
+            f"chmod g-w {quoted(home.path)}" if home.is_roots_way else
+            sentence("its owner, not root, keeps the group from writing %s", home.path),
         )
     if has_passwords and status.st_uid not in (home.uid, 0):
         yield Finding(
             WARNING, f"{path} belongs to uid {status.st_uid}, and its password files to uid {home.uid}: neither can "
-            "manage them with apoppasswd", f"chown {home.uid} {quoted(home.path)}",
+            "manage them with apoppasswd", f"chown {home.uid} {quoted(home.path)}" if home.is_roots_way else
+            "give the account another home, on a way that is root's alone",
         )
 
 
@@ -148,20 +171,21 @@ def _dot_qmails(there: files.Directory, names: list[bytes]) -> Iterator[Finding]
                 path = there.whole(name)
                 yield Finding(
                     ERROR, f"everybody may write {shown(path)}, so that qmail defers its mail, and logins find no "
-                    "mailbox (dot-qmail-writable)", f"chmod o-w {quoted(path)}",
+                    "mailbox (dot-qmail-writable)",
+                    sentence("its user, not root, keeps others from writing %s", path),
                 )
 
 
 def _password_file(
-    there: files.Directory, home: Home, name: bytes, schemes: dict[str, str]
+    there: files.Directory, home: Home, name: bytes, used: dict[str, str]
 ) -> Iterator[Finding]:
-    # schemes: takes those that are in use, each with a file
+    # used: takes the schemes that are in use, each with a file
     path = there.whole(name)
     try:
         looks: apopfile.Looks = []
         descriptor = apopfile.open_file(there, name, looks)
         if descriptor is None:
-            yield Finding(WARNING, f"{shown(path)} is a symbolic link that leads nowhere", f"rm {quoted(path)}")
+            yield Finding(WARNING, f"{_called(there, name)} leads nowhere", _removing(home, name))
             return
         content = apopfile.read_file(path, descriptor, looks[-1][1], home.uid)
         credentials = apopfile.parse_credentials(content)
@@ -171,7 +195,7 @@ def _password_file(
     anew = _setting(home, name)
     current = [one for one in credentials if not one.expired(time.time())]
     troubles = unverifiable(current)
-    schemes.update((shown(one.scheme), shown(path)) for one in current)
+    used.update((shown(scheme), shown(path)) for one in current if (scheme := schemes.known(one.scheme)))
     if not credentials and not content and name != b".apop":
         yield Finding(NOTE, f"{shown(path)} is empty, which closes the address", f"to open it: {_setting(home, name)}")
     elif not credentials:
@@ -182,49 +206,69 @@ def _password_file(
         one, trouble = troubles[0]
         yield Finding(
             ERROR if len(troubles) == len(current) else WARNING,
-            f"{shown(path)}, {{{shown(one.scheme)}}}: {meaning(trouble.reason)}",
+            f"{shown(path)}{_scheme(one)}: {meaning(trouble.reason)}",
             remedy(trouble) if one.label else anew,
         )
     yield from _suspicious(path, content.partition(b"\n")[0].removesuffix(b"\r"), anew)
 
 
+def _scheme(one: apopfile.Credential) -> str:
+    name = schemes.known(one.scheme)
+    return f", {{{shown(name)}}}" if name else ""
+
+
 def _unusable(there: files.Directory, home: Home, name: bytes, error: LoginError) -> Finding:
     # Whose a file is, and its mode, tell more than that it cannot be read.
-    path = there.whole(name)
-    status = _status(there, name)
+    status, called = _status(there, name), _called(there, name)
     if not status or not files.is_regular(status.st_mode):
-        return of_login(shown(path), error)
+        return of_login(called, error)
     if status.st_uid != home.uid:
+        anew = f"{_removing(home, name)} && {_setting(home, name)}" if home.is_roots_way else remedy(error)
         return Finding(
-            ERROR, f"{shown(path)} belongs to uid {status.st_uid} and not to its account, uid {home.uid} "
-            f"({error.reason})", f"chown {home.uid} {quoted(path)}",
+            ERROR, f"{called} belongs to uid {status.st_uid} and not to its account, uid {home.uid} ({error.reason})",
+            anew,
         )
     if status.st_mode & apopfile.GROUP_AND_OTHERS:
-        return Finding(ERROR, f"others than its owner may read or write {shown(path)} ({error.reason})",
-                       f"chmod 600 {quoted(path)}")
-    return of_login(shown(path), error)
+        return Finding(
+            ERROR, f"others than its owner may read or write {called} ({error.reason})",
+            sentence("its user, not root, runs apoppasswd, or gives mode 600 to %s",
+                     there.whole(name)),
+        )
+    return of_login(called, error)
+
+
+def _called(there: files.Directory, name: bytes) -> str:
+    # A file for people; where it is a link, that is said, and where it leads to.
+    path = shown(there.whole(name))
+    try:
+        return f"{path}, a link to {shown(os.readlink(name, dir_fd=there.descriptor))},"
+    except OSError:
+        return path
+
+
+def _removing(home: Home, name: bytes) -> str:
+    # A name that holds a slash has a directory of the account's on its way.
+    path = home.path + b"/" + name
+    if home.is_roots_way and b"/" not in name:
+        return f"rm {quoted(path)}"
+    return sentence("its user, not root, removes %s", path)
 
 
 def _suspicious(path: bytes, line: bytes, anew: str) -> Iterator[Finding]:
     # A bare first line is the password, whatever was meant.
-    if apopfile.scheme_of(line):
-        return
-    if _HASH.match(line):
-        yield Finding(
-            WARNING, f"{shown(path)} holds what looks like a hash without its {{SCHEME}}: it is taken for the password "
-            "itself", anew,
-        )
-    elif line.startswith(_MARK):
-        yield Finding(WARNING, f"the password in {shown(path)} begins with a byte order mark, as editors of Windows "
-                      "write it", anew)
-    elif line != line.strip(b" "):
+    if not apopfile.scheme_of(line) and line != line.strip(b" "):
         yield Finding(WARNING, f"the password in {shown(path)} begins or ends with a blank", anew)
 
 
 def _setting(home: Home, name: bytes) -> str:
-    suffix = name.removeprefix(b".apop")
-    ext = f" -e {quoted(suffix[1:])}" if suffix.startswith(b"-") and suffix[1:] else ""
-    return f"apoppasswd{ext} -d {quoted(home.path)}"
+    dash, ext = name[len(b".apop") :][:1], name[len(b".apop-") :]
+    try:
+        reached = not dash or (dash == b"-" and ext and file_name(dash, ext) == name)
+    except Refusal:
+        reached = False
+    if not reached:
+        return sentence("run apoppasswd with the address whose file is %s", home.path + b"/" + name)
+    return f"apoppasswd{f' -e {quoted(ext)}' if ext else ''} -d {quoted(home.path)}"
 
 
 def _no_default(home: Home, name: bytes, names: list[bytes]) -> Iterator[Finding]:
@@ -233,27 +277,28 @@ def _no_default(home: Home, name: bytes, names: list[bytes]) -> Iterator[Finding
         path, beside = home.path + b"/" + name, home.path + b"/" + dot_qmail
         yield Finding(
             WARNING, f"{shown(path)} is shared by no address: there is no {shown(beside)} beside it",
-            f"make {quoted(beside)}, or give each address a password of its own and rm {quoted(path)}",
+            sentence("its user, not root, writes %s, or gives each address a password of its own and removes %s",
+                     beside, path),
         )
 
 
 def _out_of_reach(home: Home, name: bytes) -> Iterator[Finding]:
     path = home.path + b"/" + name
-    suffix = name.removeprefix(b".apop")
+    suffix, removing = name.removeprefix(b".apop"), _removing(home, name)
     folded = dotqmail.suffix(b"", suffix)
-    if name.startswith(os.fsencode(TEMPORARY) + b"."):
+    if name.startswith(apopfile.TEMPORARY + b"."):
         yield Finding(WARNING, f"{shown(path)} is left over from an apoppasswd that was interrupted, and holds a "
-                      "password", f"rm {quoted(path)}")
+                      "password", removing)
     elif _COPY.search(name):
-        yield Finding(WARNING, f"{shown(path)} is an editor's copy, and holds a password", f"rm {quoted(path)}")
+        yield Finding(WARNING, f"{shown(path)} is an editor's copy, and holds a password", removing)
     elif folded != suffix and home.reaches(folded):
         mended = home.path + b"/.apop" + folded
         yield Finding(
             WARNING, f"no address can reach {shown(path)}: extensions are looked for in lower case, with colons for "
-            "dots", f"mv {quoted(path)} {quoted(mended)}",
+            "dots", sentence("its user, not root, renames %s to %s", path, mended),
         )
     elif not home.assigned or name.startswith(b".apop"):
         yield Finding(
             WARNING, f"no address can reach {shown(path)}: users/assign gives no name that ends so",
-            f"add +NAME-:USER:UID:GID:{shown(home.path)}:-:: to users/assign and run qmail-newu, or rm {quoted(path)}",
+            f"add +NAME-:USER:UID:GID:HOME:-:: to users/assign and run qmail-newu, or {removing}",
         )

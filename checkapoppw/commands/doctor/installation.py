@@ -9,11 +9,13 @@ from pathlib import Path
 
 from ... import users
 from .. import installed
-from ..escape import quoted, shown
+from ..escape import shown, word
 from .findings import ERROR, WARNING, Finding
 
 _FLAGS = installed.FLAGS.encode()
-_INSTALL = "run make install in the source directory (README.auth-ext, section 2)"
+INSTALL = "run make install in the source directory (README.auth-ext, section 2)"
+# Who could write there may have put anything there, for what mends it by its name too.
+_ANEW = f"{INSTALL}, below a PREFIX where root alone may write"
 _ASK = f"import importlib.util as u, sys; print(sys.version_info >= {installed.OLDEST_PYTHON}, " \
     "sys.implementation.cache_tag, u.MAGIC_NUMBER.hex())"
 # Where a program of our name may be besides PATH
@@ -33,7 +35,7 @@ def examine(program: str) -> Iterator[Finding]:
     try:
         script = Path(program).read_bytes()
     except OSError as error:
-        yield Finding(ERROR, f"{name(program)} cannot be run: {error.strerror}", _INSTALL)
+        yield Finding(ERROR, f"{name(program)} cannot be run: {error.strerror}", INSTALL)
         return
     library = installed.library_of(script)
     if library is None:
@@ -49,7 +51,7 @@ def examine(program: str) -> Iterator[Finding]:
             yield Finding(
                 ERROR,
                 f"{name(program)} does not start: it ends with {code}, and says {shown(said[-300:]) or 'nothing'}",
-                _INSTALL,
+                INSTALL,
             )
 
 
@@ -57,7 +59,7 @@ def _foreign(program: str, script: bytes) -> Finding:
     if script.startswith(b"#!") and b"import main" in script and b"checkapoppw" in script:
         return Finding(
             ERROR, f"{name(program)} is a stub that pip or setuptools made: where its imports fail, Python ends with "
-            "1, which is a wrong password to the mail server", _INSTALL,
+            "1, which is a wrong password to the mail server", INSTALL,
         )
     if os.path.exists("/var/lib/dpkg/info/checkpw.list") and program.startswith("/usr/bin/"):
         return Finding(ERROR, f"{name(program)} is another program, from Debian's package checkpw",
@@ -72,45 +74,45 @@ def _first_line(program: str, script: bytes) -> Iterator[Finding]:
     if not line.startswith(b"#!") or words[1:] != [_FLAGS]:
         yield Finding(
             ERROR, f"the first line of {name(program)} is {shown(line)}, and its interpreter needs the flags "
-            f"{_FLAGS.decode()}: without them it depends on the caller's environment", _INSTALL,
+            f"{_FLAGS.decode()}: without them it depends on the caller's environment", INSTALL,
         )
     elif not os.access(words[0], os.X_OK):
         yield Finding(ERROR, f"the interpreter of {name(program)} is not there: {shown(words[0])}",
-                      f"{_INSTALL}, with PYTHON=/usr/bin/python3")
+                      f"{INSTALL}, with PYTHON=/usr/bin/python3")
     if not os.access(program, os.X_OK):
-        yield Finding(ERROR, f"{name(program)} is not executable", f"chmod 755 {quoted(os.fsencode(program))}")
+        yield Finding(ERROR, f"{name(program)} is not executable", INSTALL)
 
 
 def _modes(program: str, library: str) -> Iterator[Finding]:
     status = os.stat(program)
     if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
         yield Finding(WARNING, f"{name(program)} has the setuid or setgid bit, which does nothing for a script",
-                      f"chmod 755 {quoted(os.fsencode(program))}, and start it as root (README.auth-ext, section 4)")
+                      f"{INSTALL}, and start it as root (README.auth-ext, section 4)")
     if not os.path.isdir(library):
-        yield Finding(ERROR, f"the modules of {name(program)} are not in {name(library)}", _INSTALL)
+        yield Finding(ERROR, f"the modules of {name(program)} are not in {name(library)}", INSTALL)
         return
     beneath = [path for path in (program, library, *map(str, Path(library).rglob("*"))) if os.path.exists(path)]
     writable = [path for path in beneath if os.stat(path).st_mode & (stat.S_IWGRP | stat.S_IWOTH)]
     if writable:
         yield Finding(
             ERROR, f"others than its owner may write {name(writable[0])}, which mail servers run as root",
-            f"chmod -R go-w {quoted(os.fsencode(program))} {quoted(os.fsencode(library))}",
+            _ANEW,
         )
     strangers = [path for path in beneath if os.stat(path).st_uid not in (0, os.geteuid())]
     if strangers and os.geteuid() == 0:
         yield Finding(
             WARNING, f"{name(strangers[0])} belongs to uid {os.stat(strangers[0]).st_uid}, who so decides what mail "
             "servers run as root",
-            f"chown -R root {quoted(os.fsencode(program))} {quoted(os.fsencode(library))}",
+            _ANEW,
         )
     hidden = [path for path in beneath if not _for_all(path)]
     above = [str(parent) for path in (program, library) for parent in Path(path).parents if not _for_all(str(parent))]
     if hidden:
         yield Finding(WARNING, f"not everybody can read {name(hidden[0])}: no mail server but root's can run it",
-                      f"chmod -R a+rX {quoted(os.fsencode(program))} {quoted(os.fsencode(library))}")
+                      INSTALL)
     if above:
         yield Finding(WARNING, f"not everybody can enter {name(above[0])}: no mail server but root's can run it",
-                      f"chmod a+x {quoted(os.fsencode(above[0]))}, or install below another PREFIX")
+                      f"{INSTALL}, below another PREFIX")
 
 
 def _for_all(path: str) -> bool:
@@ -123,7 +125,7 @@ def _byte_code(interpreter: str, library: str) -> Iterator[Finding]:
     if asked.returncode or not asked.stdout.startswith("True"):
         yield Finding(ERROR, f"the interpreter {name(interpreter)} is no Python "
                       f"{'.'.join(map(str, installed.OLDEST_PYTHON))} or later",
-                      f"{_INSTALL}, with PYTHON=/usr/bin/python3")
+                      f"{INSTALL}, with PYTHON=/usr/bin/python3")
         return
     _, tag, magic = asked.stdout.split()
     compiled = Path(library, "__pycache__", f"{installed.LOGIN}.{tag}.pyc")
@@ -134,7 +136,7 @@ def _byte_code(interpreter: str, library: str) -> Iterator[Finding]:
         whole, state = False, "missing"
     if not whole:
         yield Finding(WARNING, f"byte code is {state}: {name(str(compiled))}: each login takes several times as long",
-                      _INSTALL)
+                      INSTALL)
 
 
 def start(program: str, memory: Mapping[str, int] | None = None, account: users.Account | None = None,
@@ -180,6 +182,6 @@ def namesakes(program: str, path: str) -> Iterator[Finding]:
             debian = other.startswith("/usr/bin/")
             yield Finding(
                 WARNING, f"there is another program of this name, {name(other)}, besides {name(ours)}",
-                f"write whole paths in run scripts: {name(ours)}"
+                f"put whole paths into run scripts: {word(name(ours))}"
                 + ("; apt-get remove checkpw, if it is Debian's" if debian else ", and remove the other"),
             )

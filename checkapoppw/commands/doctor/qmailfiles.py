@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from ... import control, files
 from ...errors import Deferred, LoginError
 from ...sources import Sources
-from ..escape import quoted, shown
+from ..escape import quoted, sentence, shown, word
 from . import assignments, lines
 from .cdbdump import records
-from .findings import ERROR, NOTE, WARNING, Finding, meaning, of_login
+from .findings import ERROR, NOTE, WARNING, Finding, is_roots_way, meaning, of_login
 
 _ROOTS = (b"/var/qmail", b"/var/lib/qmail", b"/etc/indimail")
 # What is wrong with a line, and the command of sed that mends it
@@ -52,17 +52,18 @@ def control_files(host: Sources) -> Iterator[Finding]:
     """What is wrong with the control files that a login reads."""
     root = host.qmail.path
     for name in control.LISTS + control.LINES:
+        path = os.path.join(root, b"control", name)
         try:
             content = host.control_file(name) or b""
         except LoginError as error:
-            yield of_login(in_root(root, b"control/" + name), error)
+            yield of_login(shown(path), error)
             continue
         if name in control.LINES:
             content = content.partition(b"\n")[0]
-        yield from _blemishes(in_root(root, b"control/" + name), content)
-        yield from _mistakes(in_root(root, b"control/" + name), name, content)
+        yield from _blemishes(path, content)
+        yield from _mistakes(shown(path), name, content)
         if name == b"virtualdomains":
-            yield from _virtual_lines(in_root(root, b"control/virtualdomains"), content)
+            yield from _virtual_lines(shown(path), content)
     try:
         host.domains()
     except LoginError as error:
@@ -77,13 +78,14 @@ def _locals(host: Sources) -> set[bytes]:
     return {name.lower() for name in listed}
 
 
-def _blemishes(path: str, content: bytes) -> Iterator[Finding]:
+def _blemishes(path: bytes, content: bytes) -> Iterator[Finding]:
     for pattern, what, script in _BLEMISHES:
         numbers = [number for number, line in enumerate(content.split(b"\n"), 1) if pattern.search(line)]
         if numbers:
             yield Finding(
-                ERROR, f"{path} line {numbers[0]} holds {what}, which qmail takes for a part of the entry",
-                f"sed -i '{script}' {path}",
+                ERROR, f"{shown(path)} line {numbers[0]} holds {what}, which qmail takes for a part of the entry",
+                f"sed -i {word(script)} {quoted(path)}" if is_roots_way(path) else
+                sentence("end the way to %s belonging to others than root, then take that out of it", path),
             )
 
 
@@ -91,7 +93,7 @@ def _mistakes(path: str, name: bytes, content: bytes) -> Iterator[Finding]:
     for one in lines.mistakes(name, content):
         yield Finding(
             ERROR if one.certain else WARNING, f"{path} line {one.number}, {shown(one.entry)}, has {one.what}",
-            f"let it be {quoted(one.right)}" if one.right else "write it anew, or remove it",
+            sentence("it should be %s", one.right) if one.right else "it should have another form, or be removed",
         )
 
 
@@ -114,7 +116,7 @@ def _twice(path: str, host: Sources, local: set[bytes]) -> Iterator[Finding]:
         if domain in local:
             yield Finding(
                 ERROR, f"{path} has {shown(key)}, but {shown(domain)} is in control/locals too, which counts alone",
-                f"remove {shown(domain)} from one of the two, and restart qmail-send",
+                sentence("remove %s from one of the two, and restart qmail-send", domain),
             )
 
 

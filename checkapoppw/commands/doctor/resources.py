@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from functools import partial
 
 from ... import control, users
-from ..escape import quoted, shown
+from ..escape import quoted, sentence, shown, word
 from ..reports import Report, look
 from . import installation, runfile
 from .commandline import Service
-from .findings import ERROR, NOTE, WARNING, Finding, meaning
+from .findings import ERROR, NOTE, WARNING, Finding, is_roots_way, meaning
 from .shellwords import UNKNOWN, said
 
 _ENOUGH = "16000000"
 # Megabytes of softlimit -a that verifying a hash takes at least (README.auth-ext, section 7)
-_MEMORY_OF_SCHEMES = {"SHA512-CRYPT": 28, "SHA256-CRYPT": 28, "BLF-CRYPT": 32, "ARGON2ID": 40}
+_MEMORY_OF_SCHEMES = {"SHA512-CRYPT": 16, "SHA256-CRYPT": 16, "BLF-CRYPT": 16, "CRYPT": 16, "ARGON2ID": 34}
 _MARGIN = 500_000  # bytes: a login takes a little more than the start does
 SYSLOG = "/dev/log"
 
@@ -47,7 +47,7 @@ def program(service: Service, where: str, context: Context, account: users.Accou
     checker = shutil.which(service.checker[0], path=service.environ.get("PATH", os.environ.get("PATH")))
     if checker is None:
         yield Finding(ERROR, f"{where}: {said(service.checker[0])} cannot be run", "write the path of checkapoppw: "
-                      f"{installation.name(context.program)}")
+                      f"{word(installation.name(context.program))}")
         return
     if os.path.realpath(checker) != os.path.realpath(context.program):
         faults = [*installation.examine(checker)]
@@ -81,7 +81,8 @@ def _limits(
         whose = f"uid {account.uid if account else os.geteuid()}"
         yield Finding(ERROR, f"{where}: {installation.name(checker)} does not start as {whose}: it ends with {code}, "
                       f"and says {shown(printed[-200:]) or 'nothing'}",
-                      "let everybody read the installation and its interpreter: chmod -R a+rX")
+                      f"{installation.INSTALL}, below directories and with an interpreter that everybody may enter and "
+                      "read")
         return
     remedy = f"softlimit -a {_ENOUGH}, or more where the server itself needs it"
     code, _ = installation.start(checker, service.memory, account)
@@ -114,30 +115,36 @@ def rights(service: Service, where: str, context: Context, account: users.Accoun
             yield Finding(ERROR, f"{where}: as uid {account.uid}: {meaning(error.reason)}", "run doctor as root")
         for path in map(os.fsencode, (report or {}).get("refused", ())):
             yield Finding(ERROR, f"{where}: uid {account.uid} cannot read {shown(path)}: logins are deferred",
-                          f"chmod a+r {quoted(path)}")
+                          f"chmod a+r {quoted(path)}" if is_roots_way(path) else
+                          sentence("end the way to %s belonging to others than root, then let everybody read it", path))
         if report and "unwritable" in report:
             yield Finding(
-                ERROR, f"{where}: uid {account.uid} cannot append to {shown(log)}: every login is deferred "
+                WARNING, f"{where}: uid {account.uid} cannot append to {shown(log)}: every line goes to syslog instead "
                 "(log-unopenable)",
-                f"install -m 600 -o {account.uid} /dev/null {quoted(log)}, or set CHECKAPOPPW_LOG=fd:5",
+                f"set CHECKAPOPPW_LOG=fd:5, or to a file that uid {account.uid} may append to",
             )
 
 
 def _readable(root: bytes, report: Report) -> None:
     names = [*(b"control/" + name for name in control.LISTS + control.LINES), b"users/cdb"]
     paths = [os.fsdecode(os.path.join(root, name)) for name in names]
-    report["refused"] = [path for path in paths if os.access(os.path.dirname(path), os.F_OK)
-                         and (os.path.lexists(path) or not os.access(os.path.dirname(path), os.X_OK))
-                         and not os.access(path, os.R_OK)]
+    report["refused"] = [path for path in paths if _may(os.path.dirname(path), os.F_OK)
+                         and (os.path.lexists(path) or not _may(os.path.dirname(path), os.X_OK))
+                         and not _may(path, os.R_OK)]
+
+
+def _may(path: str, mode: int) -> bool:
+    # By the effective ids: the real uid of a child that looks as an account is nobody's.
+    return os.access(path, mode, effective_ids=True)
 
 
 def _appendable(log: bytes, report: Report) -> None:
     # As log.Log opens it, but for making it.
     path = os.fsdecode(log)
     if os.path.lexists(path):
-        good = os.access(path, os.W_OK) and not os.path.islink(path) and not os.path.isdir(path)
+        good = _may(path, os.W_OK) and not os.path.islink(path) and not os.path.isdir(path)
     else:
-        good = os.access(os.path.dirname(path), os.W_OK | os.X_OK)
+        good = _may(os.path.dirname(path), os.W_OK | os.X_OK)
     if not good:
         report["unwritable"] = True
 

@@ -11,7 +11,7 @@ from ...digests import DIGESTS
 from ...errors import LoginError
 from ...hints import NOT_SMTP
 from ...settings import SETTINGS, Settings
-from ..escape import remedy
+from ..escape import remedy, word
 from ..installed import PROGRAM
 from .commandline import Service
 from .findings import ERROR, NOTE, WARNING, Finding
@@ -27,7 +27,7 @@ def judge(service: Service, where: str) -> Iterator[Finding]:
     """Everything that the command line tells.  where: the run file, for people"""
     for path in service.missing:
         yield Finding(ERROR, f"{where}: envdir {said(path)}: there is no such directory, so that the service does not "
-                      "start", f"mkdir {said(path)}")
+                      "start", f"mkdir {word(said(path))}")
     if service.kind == "smtp":
         yield from _smtp_arguments(service, where)
     elif service.kind == "pop3":
@@ -52,7 +52,7 @@ def _smtp_arguments(service: Service, where: str) -> Iterator[Finding]:
     if open_door:
         yield Finding(
             ERROR, f"{where}: {said(open_door)} stands where {said(server)} looks for the checker: {_LEFT_OPEN}",
-            f"stop the service, and put {PROGRAM} before {said(open_door)}: qmail-smtpd [HOST] "
+            f"stop the service, and put {PROGRAM} before {word(said(open_door))}: qmail-smtpd [HOST] "
             f"/usr/local/bin/{PROGRAM} /bin/true",
         )
     elif not service.checker:
@@ -121,7 +121,7 @@ def _checker(service: Service, where: str) -> Iterator[Finding]:
     if not service.program:
         behind = "/bin/true" if service.kind == "smtp" else _MAILDIR
         yield Finding(ERROR, f"{where}: no program follows {said(path)}: every login is a misuse (no-program)",
-                      f"add {behind} behind {said(path)}")
+                      f"add {behind} behind {word(said(path))}")
 
 
 def settings_of(service: Service) -> tuple[Settings, LoginError | None]:
@@ -191,7 +191,7 @@ def _digests(service: Service, settings: Settings, where: str) -> Iterator[Findi
 def _challenges(service: Service, settings: Settings, where: str, digests: str) -> Iterator[Finding]:
     # digests: those that are permitted, for people
     if settings.strict_pid and service.forks:
-        remedy = "let the shell exec it"
+        remedy = "have the shell exec it"
         if service.must_fork:
             sudo = ", behind sudo, as in examples/smtp-sudo/run" if "sudo" in service.forks else ""
             remedy = f"set CHECKAPOPPW_STRICT_PID=0{sudo}"

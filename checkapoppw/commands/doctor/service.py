@@ -10,7 +10,7 @@ from functools import partial
 from ... import dotqmail, files, settings, users
 from ...errors import LoginError
 from ...sources import Sources
-from ..escape import quoted, shown
+from ..escape import quoted, sentence, shown, word
 from . import dialogue, resources, runfile
 from .commandline import Reader, Service
 from .findings import ERROR, NOTE, WARNING, Finding
@@ -117,7 +117,7 @@ def _account(service: Service, where: str) -> tuple[users.Account | None, list[F
     except KeyError:
         if not name.isdigit():
             return None, [Finding(ERROR, f"{where}: there is no account {said(name)}: the service does not start",
-                                  f"useradd --system {said(name)}, or name another account")]
+                                  f"name another account, or useradd --system {word(said(name))}")]
         uid = gid = int(name)
     return (users.Account(os.fsencode(name), uid, gid, b"/", b"", b"") if uid else None), []
 
@@ -128,7 +128,7 @@ def _root(service: Service, where: str, context: Context) -> Iterator[Finding]:
         return
     if not os.path.isdir(os.path.join(named, "control")):
         yield Finding(ERROR, f"{where}: {said(named)} is not the directory of qmail: it has no control directory",
-                      f"set QMAIL_ROOT to {shown(context.root)}, and export it")
+                      sentence("set QMAIL_ROOT to %s, and export it", context.root))
     elif not os.path.samefile(named, context.root):
         yield Finding(NOTE, f"{where}: its checkapoppw uses {said(named)}, and {shown(context.root)} was looked at",
                       f"apopctl --qmail-root {quoted(os.fsencode(named))} doctor")
@@ -146,12 +146,12 @@ def _order(service: Service, where: str, server: str, account: users.Account | N
         yield Finding(
             ERROR, f"{where}: {smtpd} wants the host name first: it takes {said(service.checker[0])} for the host "
             f"name and {after} for the checker, so that every password is accepted: an open relay",
-            f"stop the service, and write: {smtpd} HOST {said(service.checker[0])} /bin/true",
+            f"stop the service, and write: {word(smtpd)} HOST {word(said(service.checker[0]))} /bin/true",
         )
     elif first == dialogue.CHECKER_FIRST and service.before:
         yield Finding(
             ERROR, f"{where}: {smtpd} wants the checker first: it takes {said(service.before[0])} for the checker, so "
-            "that every login fails", f"write: {smtpd} {said(service.checker[0])} /bin/true",
+            "that every login fails", f"write: {word(smtpd)} {word(said(service.checker[0]))} /bin/true",
         )
     elif first is None:
         yield Finding(
@@ -194,6 +194,6 @@ def _boxes(where: str, context: Context) -> Iterator[Finding]:
         yield Finding(
             WARNING, f"{where}: {shown(context.boxless[0])} has a password and no .qmail, and control/defaultdelivery "
             "names no maildir: qmail-pop3d finds no mailbox",
-            f"echo ./Maildir/ > {quoted(os.path.join(context.root, b'control/defaultdelivery'))}, if that is what "
-            "qmail-start is told",
+            sentence("put ./Maildir/ into %s, if that is what qmail-start is told",
+                     os.path.join(context.root, b"control/defaultdelivery")),
         )

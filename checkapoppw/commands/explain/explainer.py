@@ -8,6 +8,7 @@ from typing import Any
 
 from ... import request, stages, users
 from ...errors import LoginError, Refused
+from ..escape import remedy
 from ..reports import Report, Work, look, text
 from .inspection import examine
 from .trace import Trace
@@ -95,4 +96,4 @@ def conclude(record: Report, error: LoginError | None) -> None:
     reason = error.reason if error else "ok"
     otherwise = "refused" if error and error.code == 1 else "deferred"
     record["status"], record["reason"] = _STATUS.get(reason, otherwise), reason
-    record["remedy"] = error.remedy % tuple(map(text, error.names)) if error and error.remedy else None
+    record["remedy"] = remedy(error) or None if error else None

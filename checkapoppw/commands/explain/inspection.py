@@ -73,7 +73,8 @@ def _judge(credentials: list[apopfile.Credential], report: Report) -> None:
 
 def _shown(one: apopfile.Credential, now: float) -> Report:
     return {
-        "scheme": text(one.scheme), "label": text(one.label) or None, "expires": text(one.expires) or None,
+        "scheme": text(schemes.known(one.scheme)) or None, "label": text(one.label) or None,
+        "expires": text(one.expires) or None,
         "for": None if one.services is None else [*map(text, one.services)], "expired": one.expired(now),
     }
 

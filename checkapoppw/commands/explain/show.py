@@ -53,7 +53,7 @@ def _found(found: Report) -> str:
 
 
 def _credential(one: Report) -> str:
-    words = ["{" + _text(one["scheme"]) + "}"]
+    words = ["{" + _text(one["scheme"]) + "}" if one["scheme"] else "an unknown scheme"]
     if one["label"]:
         words.append(f"label {_text(one['label'])}")
     if one["for"] is not None:

@@ -95,16 +95,17 @@ def services(text: str) -> list[str]:
 def described(stored: bytes, name: bytes, created: date, expires: date | None, only: list[str]) -> bytes:
     """The line of an application password.
 
-    stored: as newhash.stored() gives it
+    stored: as newhash gives it, with words of its own, which come last, or without
     only: the services that it counts for; none for all
     """
-    line = stored if scheme_of(stored) else b"{PLAIN}" + stored
+    value, tab, words = stored.partition(b"\t")
+    line = value if scheme_of(value) else b"{PLAIN}" + value
     line += b"\tlabel=" + name + b"\tcreated=" + created.isoformat().encode()
     if expires:
         line += b"\texpires=" + expires.isoformat().encode()
     if only:
         line += b"\tfor=" + ",".join(only).encode()
-    return line
+    return line + tab + words
 
 
 def set_first(lines: list[bytes], line: bytes) -> list[bytes]:

@@ -7,21 +7,31 @@ apop.5).
 from __future__ import annotations
 
 import base64
-import contextlib
 import secrets
 import string
+import stringprep
 from collections.abc import Callable
 
-from ... import apopfile, crammd5, hashes, schemes
+from ... import apopfile, crammd5, forms, hashes, libcrypt, schemes
 
 # The mechanisms that people know by other names than these in capitals
 _SHOWN = {"plain": ("PLAIN", "LOGIN")}
 _ITERATIONS = 16384  # four times what RFC 7677 section 4 wants at least
 _PBKDF2_ROUNDS = 20000  # Dovecot's default is 5000
-_SHA_ROUNDS = 10000  # crypt(5)'s default is 5000
+_SHA_ROUNDS = 100000  # crypt(5)'s default is 5000
 _SALT = 16  # bytes
 _SALT_LETTERS = string.ascii_letters + string.digits
 _LONGEST_BCRYPT = 72  # bytes
+_BCRYPT_COST = 10  # Dovecot's default is 5
+# Of OWASP's choices the one with the least memory: KiB, passes, threads
+_ARGON2 = (7168, 5, 1)
+_ARGON2_DIGEST = 32  # bytes
+# What RFC 4013 section 2.3 prohibits, and section 2.5, what is not assigned
+_PROHIBITED = (
+    stringprep.in_table_c12, stringprep.in_table_c21_c22, stringprep.in_table_c3, stringprep.in_table_c4,
+    stringprep.in_table_c5, stringprep.in_table_c6, stringprep.in_table_c7, stringprep.in_table_c8,
+    stringprep.in_table_c9, stringprep.in_table_a1,
+)
 
 
 class UnavailableError(Exception):
@@ -35,7 +45,7 @@ def mechanisms(scheme: str) -> tuple[str, ...]:
 
 
 def stored(scheme: str, password: bytes) -> bytes:
-    """What the file is to hold: `{SCHEME}value`, or the password itself for `plain` where it has no such look.
+    """What the file is to hold: `{SCHEME}value`, or the password itself for `plain` where it looks like nothing else.
 
     scheme: one of SCHEMES
     Raises ValueError, with a sentence for the user, if the scheme cannot take the password; UnavailableError.
@@ -44,13 +54,46 @@ def stored(scheme: str, password: bytes) -> bytes:
         raise ValueError("a password cannot hold a NUL")
     if scheme not in _MAKERS:
         raise ValueError("the scheme is not known")
-    if scheme == "plain" and not apopfile.scheme_of(password):
+    if scheme == "plain" and not apopfile.scheme_of(password) and not apopfile.misplaced(password):
         return password
-    return b"{%s}%s" % (scheme.upper().encode("ascii"), _MAKERS[scheme](password))
+    try:
+        value = _MAKERS[scheme](password)
+    except (ImportError, OSError, AttributeError) as error:
+        # Not its text, which may show the password.
+        kind = type(error).__name__
+        raise UnavailableError(f"a library that {scheme} needs is missing or too old ({kind})") from None
+    line = b"{%s}%s" % (scheme.upper().encode("ascii"), value)
+    others = forms.texts(password, b"")[1:]
+    return line + _forms(others) if scheme == "cram-md5" and others else line
+
+
+def generated(scheme: str, password: bytes) -> bytes:
+    """The same for a password of generate.py, with the words by which a login knows that only its letters count, and
+    for a digest the values for the likeliest ways of typing it.
+
+    Raises UnavailableError.
+    """
+    line = stored(scheme, password)
+    line = (line if apopfile.scheme_of(line) else b"{PLAIN}" + line) + b"\tkind=generated"
+    if scheme == "cram-md5":
+        line += _forms(forms.likely(password)[1:])
+    return line
+
+
+def _forms(texts: list[bytes]) -> bytes:
+    # From what is stored of a digest no other spelling can be told.
+    return b"\tforms=" + b",".join(map(_cram_md5, texts))
+
+
+def spellings(password: bytes) -> list[str]:
+    """What to tell whoever sets a password that is not ASCII, in sentences: programs may send it in other bytes."""
+    if len(forms.texts(password, b"")) < 2:
+        return []
+    return ["Some of its characters have several spellings in bytes: not every program will send the same as this one."]
 
 
 def _pbkdf2(password: bytes) -> bytes:
-    salt = "".join(secrets.choice(_SALT_LETTERS) for _ in range(_SALT)).encode("ascii")
+    salt = _letters(_SALT, _SALT_LETTERS)
     digest = hashes.pbkdf2(password, salt, _PBKDF2_ROUNDS).hex().encode("ascii")
     return b"$1$%s$%d$%s" % (salt, _PBKDF2_ROUNDS, digest)
 
@@ -65,56 +108,59 @@ def _scram(password: bytes) -> bytes:
 
 def _prepared(password: bytes) -> bytes | None:
     # As clients send it in SCRAM (RFC 5802 section 5.1), or None where they cannot
-    if password.isascii() and password.decode("ascii").isprintable():
-        return password
     try:
-        from passlib.utils import saslprep
-
-        prepared: str = saslprep(password.decode("utf-8"))
-        return prepared.encode("utf-8")
-    except ImportError as error:
-        raise UnavailableError(_missing("scram-sha-256", error)) from None
-    except ValueError:
+        prepared = forms.saslprep(password).decode()
+    except UnicodeDecodeError:
         return None
+    right_to_left = [stringprep.in_table_d1(letter) for letter in prepared]
+    mixed = any(right_to_left) and not (
+        right_to_left[0] and right_to_left[-1] and not any(map(stringprep.in_table_d2, prepared))
+    )
+    if mixed or any(is_in(letter) for letter in prepared for is_in in _PROHIBITED):
+        return None
+    return prepared.encode()
 
 
-def _by_passlib(scheme: str, handler: str, **costs: str | int) -> Callable[[bytes], bytes]:
-    # What makes values by passlib's handler of this name.
-    def make(password: bytes) -> bytes:
-        try:
-            with contextlib.redirect_stderr(None):  # passlib may warn of an old library
-                made: str = hashes.handler(handler).using(**costs).hash(password)
-        except Exception as error:
-            # What it is depends on the library: with bcrypt 5, passlib 1.7.4 finds fault with a password of its own.
-            raise UnavailableError(_missing(scheme, error)) from None
-        return made.encode("ascii")
+def _cram_md5(password: bytes) -> bytes:
+    return crammd5.states(password).hex().encode("ascii")
 
-    return make
+
+def _argon2id(password: bytes) -> bytes:
+    library = hashes.argon2_library()
+    memory, passes, threads = _ARGON2
+    made: bytes = library.hash_secret(
+        password, secrets.token_bytes(_SALT), passes, memory, threads, _ARGON2_DIGEST, library.Type.ID
+    )
+    return made
 
 
 def _bcrypt(password: bytes) -> bytes:
     if len(password) > _LONGEST_BCRYPT:
         raise ValueError(f"the scheme takes no password of more than {_LONGEST_BCRYPT} bytes")
-    # As Dovecot writes it; most of the time goes into passlib's own start.
-    return _by_passlib("blf-crypt", "bcrypt", ident="2y", rounds=7)(password)
+    # 128 bits in 22 letters of six, as Dovecot writes it
+    salt = _letters(21, "./" + _SALT_LETTERS) + _letters(1, ".Oeu")
+    return libcrypt.crypt(password, b"$2y$%02d$%s" % (_BCRYPT_COST, salt))
 
 
-def _missing(scheme: str, error: Exception) -> str:
-    # Not the text of the error, which may show the password.
-    kind = type(error).__name__
-    return f"a library that {scheme} needs is missing or too old ({kind}): see libpass, argon2-cffi and bcrypt"
+def _sha_crypt(kind: bytes) -> Callable[[bytes], bytes]:
+    return lambda password: libcrypt.crypt(
+        password, b"$%s$rounds=%d$%s$" % (kind, _SHA_ROUNDS, _letters(_SALT, _SALT_LETTERS))
+    )
 
 
-# What is written, and what makes its value; the costs by the names of passlib.
+def _letters(count: int, of: str) -> bytes:
+    return "".join(secrets.choice(of) for _ in range(count)).encode("ascii")
+
+
+# What is written, and what makes its value
 _MAKERS: dict[str, Callable[[bytes], bytes]] = {
     "plain": lambda password: password,
-    "cram-md5": lambda password: crammd5.states(password).hex().encode("ascii"),
+    "cram-md5": _cram_md5,
     "scram-sha-256": _scram,
-    # Of OWASP's choices the one with the least memory, in KiB
-    "argon2id": _by_passlib("argon2id", "argon2", type="ID", memory_cost=7168, rounds=5, parallelism=1),
+    "argon2id": _argon2id,
     "blf-crypt": _bcrypt,
-    "sha512-crypt": _by_passlib("sha512-crypt", "sha512_crypt", rounds=_SHA_ROUNDS),
-    "sha256-crypt": _by_passlib("sha256-crypt", "sha256_crypt", rounds=_SHA_ROUNDS),
+    "sha512-crypt": _sha_crypt(b"6"),
+    "sha256-crypt": _sha_crypt(b"5"),
     "pbkdf2": _pbkdf2,
 }
 SCHEMES = tuple(_MAKERS)

@@ -6,10 +6,11 @@ import stat
 from typing import Any
 
 from ... import apopfile, dotqmail, files, process, stages, users
-from ...errors import Refused
+from ...errors import LoginError, Refused
 from ...sources import Sources
-from ..errors import Refusal
+from ..errors import NoLogin, Refusal
 from ..escape import shown
+from . import policy
 
 
 class Place:
@@ -19,13 +20,18 @@ class Place:
     name: `.apop` and what the exact dot-qmail file's name ends with
     shortest_login: the length in bytes of the shortest login name that it can be for
     owner: the uid of the directory, and of the address
+    names: what the address, its owner and the directory are called, in lower case
     """
 
-    def __init__(self, directory: "OwnersDirectory", dash: bytes, ext: bytes, shortest_login: int) -> None:
+    def __init__(
+        self, directory: "OwnersDirectory", dash: bytes, ext: bytes, shortest_login: int, *logins: bytes
+    ) -> None:
         self.directory = directory
         self.name = file_name(dash, ext)
         self.shortest_login = shortest_login
         self.owner = directory.owner
+        called = (os.fsencode(user_name(self.owner)), os.path.basename(directory.path), ext, *logins)
+        self.names = {name.lower() for name in called if name}
         self._account = users.Account(b"", directory.owner, 0, directory.path, dash, ext)
 
     @property
@@ -83,28 +89,92 @@ def by_address(address: bytes, root: bytes) -> Place:
     """The place that a login with this address comes to, as the account, which only it and root can be.
 
     root: the directory of qmail
-    Raises what the steps of a login raise (stages.identify()), Refusal, OSError.
+    Raises what the steps of a login raise (stages.identify()), NoLogin, Refusal, OSError.
     """
     entry: dict[str, Any] = {}
-    account = stages.identify(address, Sources(root), entry)
+    account = _identified(address, root, entry)
     if os.geteuid() not in (0, account.uid):
         raise Refusal(f"{shown(address)} belongs to {shown(account.user)}, not to you")
     # Before its home is looked at: whatever links are on the way, they lead to nothing that is not the account's.
     process.become(account)
     directory = OwnersDirectory(account.home)
     directory.become_owner()
-    return Place(directory, account.dash, account.ext, min(len(address), len(entry["local"])))
+    return Place(directory, account.dash, account.ext, min(len(address), len(entry["local"])), address, entry["local"])
+
+
+def _identified(address: bytes, root: bytes, entry: dict[str, Any]) -> users.Account:
+    # A word without an @ may be a password: it has to be a login, and is not repeated before that is known.
+    if b"@" in address:
+        return stages.identify(address, Sources(root), entry)
+    nobody = NoLogin("an ADDRESS holds an @ or is a login of this host, a command comes first, "
+                     "and a password is never an argument")
+    try:
+        sources = _Names(root)
+    except LoginError:
+        raise nobody from None
+    try:
+        account = stages.identify(address, sources, entry)
+    except LoginError as error:
+        if sources.known or not (sources.asked or isinstance(error, Refused)):
+            raise
+        raise nobody from None
+    if not sources.has(account, address):
+        raise nobody
+    return account
+
+
+def is_login(name: bytes) -> bool:
+    """Whether somebody may be called so here: an account, or an address that is not just anybody's."""
+    try:
+        pwd.getpwnam(os.fsdecode(name))
+    except (KeyError, ValueError):
+        pass
+    else:
+        return True
+    entry: dict[str, Any] = {}
+    try:
+        sources = _Names(policy.root())
+        return sources.has(stages.identify(name, sources, entry), entry["local"])
+    except LoginError:
+        return False
+
+
+class _Names(Sources):
+    """What a login asks of its host, with a note of whether the name is one that the host knows.
+
+    asked: whether users/cdb could be asked for it
+    known: whether that has an entry for it, other than the one that takes in what nobody has
+    """
+
+    asked = known = False
+
+    def assignment(self, local: bytes) -> bytes | None:
+        value = super().assignment(local)
+        self.asked = True
+        return value
+
+    def record(self, descriptor: int, key: bytes) -> bytes | None:
+        value = super().record(descriptor, key)
+        self.known |= value is not None and len(key) > len(b"!")  # whose key is nothing but that
+        return value
+
+    def has(self, account: users.Account, local: bytes) -> bool:
+        """Whether the account that was found for a local part is its own, and not alias for want of another."""
+        return self.known if account.source == "cdb" else account.ext != local
 
 
 def file_name(dash: bytes, ext: bytes) -> bytes:
     """`.apop`, or `.apop-ext` with the extension folded as dot-qmail folds it.
 
-    Raises Refusal for what can log in but is not made here (doc/mapping.md, M46).
+    Raises Refusal for what can log in but is not made here, and for what cannot (doc/mapping.md, M46 and M47).
     """
     ending = dotqmail.suffix(dash, ext)
     if b"/" in ending or ending != ending.translate(None, apopfile.CONTROL):
         raise Refusal("an extension holds neither a slash nor control characters")
-    return b".apop" + ending
+    name = b".apop" + ending
+    if apopfile.is_beside(name):
+        raise Refusal(f"no login reaches {shown(name)}, which apoppasswd itself uses: this address has no password")
+    return name
 
 
 def directory_for(ext: bytes | None, named: bytes | None) -> bytes:
@@ -157,14 +227,13 @@ class OwnersDirectory(files.Directory):
         Root would otherwise act on names that the owner can trade for links between two calls.
         """
         if os.geteuid() == 0 and self.owner != 0:
-            gid = self._owners_group()
-            os.setgroups([gid])
-            os.setresgid(gid, gid, gid)
-            os.setresuid(self.owner, self.owner, self.owner)
+            # As a login does: the owner must not be able to end us at the prompt, so that a shell gets what root types.
+            process.become(users.Account(b"", self.owner, self._owners_group(), self.path, b"", b""))
         if os.geteuid() != self.owner:
             raise Refusal(f"{shown(self.path)} belongs to {user_name(self.owner) or f'uid {self.owner}'}, not to you")
         if self._mode & stat.S_IWOTH:
-            raise Refusal(f"everybody may write {shown(self.path)}, and no login is accepted there: chmod o-w first")
+            raise Refusal(f"everybody may write {shown(self.path)}, and no login is accepted there: its owner, not "
+                          "root, has to end that first")
 
     def _owners_group(self) -> int:
         try:

@@ -11,17 +11,14 @@ import signal
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ... import files
-from ...apopfile import CONTROL, LARGEST
+from ...apopfile import CONTROL, LARGEST, LOCK, TEMPORARY
 from ...request import LIMIT
-from ..errors import Refusal, Trouble
+from ..errors import InForce, Refusal, Trouble
 from ..escape import shown
 
-# A login's extension never holds a dot, so that no login can reach names like these.
-TEMPORARY = ".apop.tmp"
-LOCK = ".apop.lock"
 _PATIENCE = 10.0  # seconds; a change takes some thousandths
 _AGAIN = 0.01  # seconds between two looks at the lock
 _DEADLY = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)
@@ -53,7 +50,7 @@ def edit(directory: int, name: bytes, transform: Change, *, unshare: bool = Fals
     unshare: whether a symbolic link is replaced by a file that begins without lines, instead of being refused
     Returns where the link that was replaced had pointed to, or None if there was none.
     Raises Refusal for a file that cannot be kept, Trouble where another change takes too long, OSError, and what the
-    transform raises.
+    transform raises; InForce, and none of these, once the new file is in its place.
     """
     with _alone(directory):
         link, content = edited(directory, name, transform, unshare=unshare)
@@ -121,7 +118,8 @@ def _alone(directory: int) -> Iterator[None]:
             pass
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.close(lock)
+        with suppress(OSError):  # nothing was written to it
+            os.close(lock)
 
 
 def _lock(directory: int) -> int:
@@ -156,7 +154,7 @@ def _lock_file(directory: int) -> int:
     try:
         status = os.fstat(lock)
         if not files.is_regular(status.st_mode) or status.st_uid != os.geteuid():
-            raise Trouble(f"{LOCK} is not a file of your own: move it away")
+            raise Trouble(f"{shown(LOCK)} is not a file of your own: move it away")
         os.fchmod(lock, 0o600)
     except BaseException:
         os.close(lock)
@@ -176,25 +174,39 @@ def _present(directory: int, name: bytes) -> tuple[bytes | None, list[bytes]]:
         return os.readlink(name, dir_fd=directory), [b""]
     if not files.is_regular(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise Refusal("what is there now is not a regular file: move it away first")
+        raise Refusal("what is there now is not a regular file: its owner has to move it away first")
     content = files.read_all(descriptor, LARGEST)
     if len(content) > LARGEST or b"\0" in content:
-        raise Refusal("what is there now is not a password file: move it away first")
+        raise Refusal("what is there now is not a password file: its owner has to move it away first")
     return None, content.split(b"\n")
 
 
 def _replace(directory: int, name: bytes, content: bytes, mode: int = 0o600) -> None:
-    temporary = f"{TEMPORARY}.{secrets.token_hex(8)}".encode()
+    temporary = b"%s.%s" % (TEMPORARY, secrets.token_hex(8).encode())
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
+    made, renamed = None, False
     try:
         with open(descriptor, "wb") as file:
+            made = os.fstat(descriptor)
             os.fchmod(descriptor, mode)  # whatever the umask took away
             file.write(content)
             file.flush()
             os.fsync(descriptor)
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except BaseException:
-        os.unlink(temporary, dir_fd=directory)
+        renamed = True
+        os.fsync(directory)
+    except BaseException as error:
+        if not renamed and not (made and _stands(directory, name, made)):
+            os.unlink(temporary, dir_fd=directory)
+        elif isinstance(error, OSError):
+            raise InForce(str(error.strerror)) from None
         raise
-    os.fsync(directory)
+
+
+def _stands(directory: int, name: bytes, made: os.stat_result) -> bool:
+    # A file server whose answer was lost may say of a rename that it failed.
+    try:
+        return os.path.samestat(made, os.stat(name, dir_fd=directory, follow_symlinks=False))
+    except OSError:
+        return False

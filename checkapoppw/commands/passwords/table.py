@@ -3,6 +3,7 @@
 import json
 from datetime import date
 
+from ... import schemes
 from ..escape import shown
 from ..terminal import emphasis
 from . import newhash
@@ -31,7 +32,7 @@ def _fields(entry: Entry, today: date) -> dict[str, object]:
     return {
         "label": entry.word("label") or None,
         "main": entry.main,
-        "scheme": entry.scheme.decode(),
+        "scheme": _scheme(entry) or None,
         "mechanisms": _mechanisms(entry),
         "created": entry.word("created") or None,
         "expires": entry.word("expires") or None,
@@ -42,9 +43,13 @@ def _fields(entry: Entry, today: date) -> dict[str, object]:
 
 def _row(entry: Entry, today: date) -> tuple[str, ...]:
     expires = entry.word("expires") + (" (expired)" if entry.expired(today) else "")
-    cells = (entry.word("label") or ("(main)" if entry.main else ""), entry.scheme.decode(),
+    cells = (entry.word("label") or ("(main)" if entry.main else ""), _scheme(entry) or "(unknown)",
              ",".join(_mechanisms(entry)), entry.word("created"), expires, entry.word("for"))
     return tuple(cell or "-" for cell in cells)
+
+
+def _scheme(entry: Entry) -> str:
+    return schemes.known(entry.scheme).decode()
 
 
 def _mechanisms(entry: Entry) -> tuple[str, ...]:

@@ -5,15 +5,17 @@ from datetime import UTC, date, datetime
 from ... import apopfile, dotqmail, schemes
 from ...errors import Deferred, LoginError
 from .. import terminal
-from ..errors import NotOfThisFile, Refusal, Trouble
+from ..errors import InForce, NotOfThisFile, Refusal, Trouble
 from ..escape import remedy, shown
-from . import apoplines, generate, newhash, rewrite, strength, table
+from . import apoplines, generate, newhash, piped, rewrite, strength, table
 from .place import Place
 
 _PROMPTS = ("Enter APOP Password:", "Again APOP Password:")
 # From what tells a thief the least to what tells the password.  None is slow to check: a generated password of 99 bits
 # does not need that (apoppasswd.1).
 _BY_CAUTION = ("scram-sha-256", "cram-md5", "plain")
+# Dovecot verifies all else itself, with one password that it asks for (doc/callers.md, C80).
+_DOVECOT = "Under Dovecot an application password works with PLAIN and LOGIN only."
 
 
 def today() -> date:
@@ -42,6 +44,8 @@ def change(place: Place, scheme: str, least: int, from_stdin: bool) -> None:
     terminal.say(f"Password file: {shown(place.path)}")
     password = terminal.password(_PROMPTS, from_stdin)
     rewrite.check(password, place.shortest_login)
+    if from_stdin:
+        piped.check(password, place)
     # What nobody sees, and nobody demands, is not worth the time that it takes.
     advice = strength.advice(password, place.words, least) if least or terminal.on_terminal() else []
     line = _stored(scheme, password)
@@ -52,6 +56,8 @@ def change(place: Place, scheme: str, least: int, from_stdin: bool) -> None:
     _explain(newhash.mechanisms(scheme))
     for sentence in advice:
         terminal.hint(f"Advice: {sentence}")
+    for sentence in newhash.spellings(password):
+        terminal.say(f"Warning: {sentence}", error=True)
     _warn(place)
 
 
@@ -59,7 +65,7 @@ def change_to_generated(place: Place, scheme: str) -> None:
     """Make a password, print it, and make it the main one."""
     terminal.hint(f"Password file: {shown(place.path)}")
     password = generate.password()
-    line = _stored(scheme, password.encode())
+    line = _generated(scheme, password)
     _show_and_store(place, lambda present: apoplines.set_first(present, line), line, password, unshare=True)
     terminal.hint("Password set.")
     _explain(newhash.mechanisms(scheme))
@@ -74,10 +80,11 @@ def add(place: Place, label: bytes, scheme: str, expires: date | None, only: lis
     _own(place)
     terminal.hint(f"Password file: {shown(place.path)}")
     password = generate.password()
-    line = apoplines.described(_stored(scheme, password.encode()), label, today(), expires, only)
+    line = apoplines.described(_generated(scheme, password), label, today(), expires, only)
     _show_and_store(place, lambda present: apoplines.add(present, line, label), line, password)
-    terminal.hint(f"Password for {shown(label)} added; it is not shown again. The hyphens are part of it.")
+    terminal.hint(f"Password for {shown(label)} added; it is not shown again. Only its letters count.")
     _explain(newhash.mechanisms(scheme), ",".join(only))
+    terminal.hint(_DOVECOT)
     _warn(place)
 
 
@@ -86,6 +93,13 @@ def _stored(scheme: str, password: bytes) -> bytes:
         return newhash.stored(scheme, password)
     except ValueError as error:
         raise Refusal(f"{scheme} cannot store this password: {error}") from None
+    except newhash.UnavailableError as error:
+        raise Trouble(str(error)) from None
+
+
+def _generated(scheme: str, password: str) -> bytes:
+    try:
+        return newhash.generated(scheme, password.encode())
     except newhash.UnavailableError as error:
         raise Trouble(str(error)) from None
 
@@ -99,8 +113,8 @@ def _show_and_store(
     try:
         terminal.show_password(password)
         rewrite.edit(*place.file, transform, unshare=unshare)
-    except BaseException:
-        if not rewrite.holds(*place.file, line):
+    except BaseException as error:
+        if not isinstance(error, InForce) and not rewrite.holds(*place.file, line):
             terminal.say("A password that is shown above is not valid: it is not stored.", error=True)
         raise
 
@@ -118,14 +132,18 @@ def show(place: Place, as_json: bool) -> None:
     path, content = place.for_login()
     if not as_json:
         terminal.hint(f"Password file: {shown(path)}")
-    terminal.say(table.listing(content.split(b"\n"), today(), as_json))
+    lines = content.split(b"\n")
+    terminal.answer([table.listing(lines, today(), as_json)])
+    if not as_json and not all(entry.main for entry in apoplines.listed(lines)):
+        terminal.hint(_DOVECOT)
     _warn(place)
 
 
 def labels(place: Place) -> list[str]:
-    """The labels of the file."""
+    """The labels of the file that can be typed as they are shown."""
     _, content = place.for_login()
-    return [label for entry in apoplines.listed(content.split(b"\n")) if (label := entry.word("label"))]
+    entries = apoplines.listed(content.split(b"\n"))
+    return [label for entry in entries if (label := entry.word("label")).encode() == entry.words.get(b"label")]
 
 
 def verify(place: Place, from_stdin: bool) -> None:
@@ -151,8 +169,10 @@ def verify(place: Place, from_stdin: bool) -> None:
     current = [entry for entry in found if not entry.expired(today())]
     if not current:
         raise NotOfThisFile(f"this is {table.name(found[0])}, and it has expired")
-    terminal.say(f"This is {table.name(current[0])}.")
+    terminal.answer([f"This is {table.name(current[0])}."])
     _explain(newhash.mechanisms(current[0].scheme.decode()), current[0].word("for"))
+    if not current[0].main:
+        terminal.hint(_DOVECOT)
 
 
 def _own(place: Place) -> None:
