@@ -162,7 +162,7 @@ def _piece(reader: int, most: int, until: float) -> bytes:
 
 def failed() -> Deferred:
     """The failure of a child that ended early, or whose report is none."""
-    return Deferred("child-failed", "see why a process that had become the account ended early")
+    return Deferred("child-failed", "learn why a process that had become the account ended early")
 
 
 def failure(error: LoginError) -> bytes:

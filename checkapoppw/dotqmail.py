@@ -47,7 +47,7 @@ def open_home(path: bytes, nobodys: bool = False) -> files.Directory:
             home = files.Directory(path)
     except OSError:
         if nobodys:
-            raise Refused("no-account", "the address is wrong; or its user must be able to enter %s", path) from None
+            raise Refused("no-account", "the address is wrong, or its user must be able to enter %s", path) from None
         raise Deferred("home-unreachable", "its user must be able to enter %s", path) from None
     check_home(home)
     return home

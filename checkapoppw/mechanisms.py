@@ -126,7 +126,7 @@ def _tried(
         # As the account, which may not be able to read it, and need not find memory for it
         from . import schemes
     except Exception:
-        needed = any(one.secret is None for one in counting)
+        needed = any(one.secret is None or not one.has_one_form(request.response) for one in counting)
         words = "make all of lib/checkapoppw readable to all, or raise softlimit"
         return opened, Deferred("scheme-unavailable", words) if needed else None, guessed
     more, trouble, verified = schemes.tried(request, counting, barred, tries, why)
@@ -173,7 +173,8 @@ def off(mechanism: str, context: Context) -> Refused:
     That it is to be permitted is said only for a server that offers it: else it keeps a replay out.
     """
     by = context.ruled_out.get(mechanism, b"CHECKAPOPPW_MECHANISMS")
-    return Refused("mechanism-off", f"%s rules {mechanism} out: use another, or permit it if the server offers it", by)
+    return Refused(
+        "mechanism-off", f"{mechanism} is ruled out by %s: use another, or permit it if the server offers it", by)
 
 
 def refusal(reason: str) -> Refused:

@@ -39,7 +39,7 @@ def objection(name: bytes, account: users.Account, host: "users.Host") -> tuple[
         owner = host.home_owner(account.home)
     except OSError as error:
         if error.errno in errors.TEMPORARY:
-            raise errors.Deferred("home-stat", "see why %s cannot be examined", account.home) from None
+            raise errors.Deferred("home-stat", "learn why %s cannot be examined", account.home) from None
         return "the account %s is passed over by qmail-getpw: its home %s is missing, or cannot be seen", names
     if owner != account.uid:
         return f"the account %s is passed over by qmail-getpw: its home %s belongs to uid {owner}", names

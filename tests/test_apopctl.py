@@ -202,7 +202,7 @@ def test_check_names_what_is_off(command: Path, host: Host, joe: Path) -> None:
     """The right password by a mechanism that the settings switch off is not called wrong, and a wrong one is."""
     environ = {"CHECKAPOPPW_MECHANISMS": "plain cram-md5"}
     done = run(command, host, "check", "--stdin", "joe", data=b"tanstaaf\n", **environ)
-    assert b"apop      refused: mechanism-off\n          CHECKAPOPPW_MECHANISMS rules apop out: " in done.stdout
+    assert b"apop      refused: mechanism-off\n          apop is ruled out by CHECKAPOPPW_MECHANISMS: " in done.stdout
     done = run(command, host, "check", "--stdin", "joe", data=b"guess\n", **environ)
     assert done.stdout.count(b"refused: wrong-password\n") == 3
 

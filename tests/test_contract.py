@@ -112,13 +112,13 @@ def test_the_service_by_a_hint(host: Host, joe: Path, words: bytes, environ: dic
 
 
 @pytest.mark.parametrize(("environ", "answer", "named"), [
-    ({"CHECKAPOPPW_MECHANISMS": "plain cram-md5"}, "apop", "CHECKAPOPPW_MECHANISMS rules apop out"),
-    ({"TCPLOCALPORT": "587"}, "apop", "TCPLOCALPORT rules apop out"),
-    ({"TCP6LOCALPORT": "587"}, "apop", "TCP6LOCALPORT rules apop out"),
-    ({"CHECKAPOPPW_MECHANISMS": "plain apop"}, "cram-md5", "CHECKAPOPPW_MECHANISMS rules cram-md5 out"),
-    ({"AUTH": "pop"}, "apop", "AUTH rules apop out"),
-    ({"AUTH": "apop"}, "cram-md5", "AUTH rules cram-md5 out"),
-    ({"SMTPAUTHMETHOD": "cram-md5"}, "plain", "SMTPAUTHMETHOD rules plain out"),
+    ({"CHECKAPOPPW_MECHANISMS": "plain cram-md5"}, "apop", "apop is ruled out by CHECKAPOPPW_MECHANISMS"),
+    ({"TCPLOCALPORT": "587"}, "apop", "apop is ruled out by TCPLOCALPORT"),
+    ({"TCP6LOCALPORT": "587"}, "apop", "apop is ruled out by TCP6LOCALPORT"),
+    ({"CHECKAPOPPW_MECHANISMS": "plain apop"}, "cram-md5", "cram-md5 is ruled out by CHECKAPOPPW_MECHANISMS"),
+    ({"AUTH": "pop"}, "apop", "apop is ruled out by AUTH"),
+    ({"AUTH": "apop"}, "cram-md5", "cram-md5 is ruled out by AUTH"),
+    ({"SMTPAUTHMETHOD": "cram-md5"}, "plain", "plain is ruled out by SMTPAUTHMETHOD"),
 ])
 def test_the_one_that_rules_a_mechanism_out(
     host: Host, joe: Path, environ: dict[str, str], answer: str, named: str

@@ -101,7 +101,7 @@ def test_dovecot_and_a_home_with_a_tab(host: Host) -> None:
     assert login.log.endswith(f""" remedy="move the home '{shown}': Dovecot takes no TAB and no LF"\n""")
 
 
-HOSTILE = "$(touch RAN)q9;touch RAN&`touch RAN`'$(touch RAN)'"
+HOSTILE = "$(touch${IFS}ran)q9;touch${IFS}ran&`touch${IFS}ran`'$(touch${IFS}ran)'".lower()
 CHANGES = re.compile(r"\b(chown|chmod|chgrp|mv|cp|install|ln|sed|tee|dd|setfacl)\b")
 
 
