@@ -106,8 +106,8 @@ def domains(
 
 def unreadable(name: bytes) -> Deferred:
     """The failure of a control file that cannot be read, or is too large."""
-    return Deferred(
-        "control-unreadable", "below the directory of qmail it must be a readable file: %s", b"control/" + name)
+    path = b"control/" + name
+    return Deferred("control-unreadable", "below the directory of qmail it must be a readable file: %s", path)
 
 
 def rewrite(address: bytes, known: Domains) -> bytes:

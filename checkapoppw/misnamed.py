@@ -29,7 +29,7 @@ def advise(login: bytes, domains: "Callable[[], control.Domains]") -> tuple[str,
     try:
         for name, faults in _meant(login):
             if b"@" not in name or _is_ours(name, domains()):
-                return f"the client is to log in as %s: what it sends has {' and '.join(faults[:2])}", (name,)
+                return f"the client has to log in as %s: what it sends has {faults[0]}", (name,)
         return _unicode_in_control(login, domains)
     except (LoginError, MemoryError, ImportError, ValueError):
         return None
@@ -109,10 +109,10 @@ def _lowered(text: str) -> str:
 _STEPS: "tuple[tuple[str, Callable[[str], str]], ...]" = (
     ("percent codes", _without_percent_codes),
     ("invisible characters", lambda text: text.translate(_INVISIBLE)),
-    ("a blank", lambda text: "".join(text.split())),
-    ("characters that stand for others", _compatible),
     ("brackets or quotes", _unwrapped),
     ("mailto:", _without_mailto),
+    ("a blank", lambda text: "".join(text.split())),
+    ("characters that stand for others", _compatible),
     ("a backslash", _without_backslash),
     ("a mark at its end", _without_end),
     ("capitals beyond ASCII", _lowered),
@@ -143,4 +143,4 @@ def _unicode_in_control(
     unicode = ".".join(shown).encode()
     if not _is_ours(local + b"@" + unicode, domains()):
         return None
-    return "mail and clients name the domain %s: put that into the control file for %s", (domain, unicode)
+    return "clients name the domain %s: that belongs into the control file in the place of %s", (domain, unicode)

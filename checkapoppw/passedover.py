@@ -29,18 +29,18 @@ def objection(name: bytes, account: users.Account, host: "users.Host") -> tuple[
     Raises Deferred (home-stat).
     """
     if len(name) > users.LONGEST_NAME:
-        return f"qmail-getpw passes over the account %s: its name has more than {users.LONGEST_NAME} bytes", (name,)
+        return f"the account %s is passed over by qmail-getpw: it has more than {users.LONGEST_NAME} bytes", (name,)
     if name != name.lower():
-        return "qmail-getpw passes over the account %s: its name has capitals", (name,)
+        return "the account %s is passed over by qmail-getpw: its name has capitals", (name,)
     if account.uid == 0:
-        return "qmail-getpw passes over the account %s: its uid is 0", (name,)
+        return "the account %s is passed over by qmail-getpw: its uid is 0", (name,)
     names = (name, account.home)
     try:
         owner = host.home_owner(account.home)
     except OSError as error:
         if errors.is_passing(error):
             raise errors.Deferred("home-stat", "learn why %s cannot be examined", account.home) from None
-        return "qmail-getpw passes over the account %s: its home %s is missing, or cannot be seen", names
+        return "the account %s is passed over by qmail-getpw: its home %s is missing, or cannot be seen", names
     if owner != account.uid:
-        return f"qmail-getpw passes over the account %s: its home %s belongs to uid {owner}", names
+        return f"the account %s is passed over by qmail-getpw: its home %s belongs to uid {owner}", names
     return None

@@ -162,7 +162,7 @@ def may_become(account: Account) -> bool:
     if own and own != account.uid:
         if account.nobodys:
             why = f"uid {own} cannot become uid {account.uid}"
-            raise Refused("no-account", f"the address is wrong; or start checkapoppw as root: {why}")
+            raise Refused("no-account", f"the address is wrong, or start checkapoppw as root: {why}")
         why = f"uid {own} cannot become uid {account.uid}"
         raise Deferred("not-root", f"start checkapoppw as root, under qmail-smtpd by sudo: {why}")
     return not own

@@ -14,7 +14,7 @@ maildir     its maildir, or None
 import posix
 
 from . import apopfile, control, dotqmail, hints, mechanisms, request, users
-from .errors import LoginError, Misused, Refused
+from .errors import LoginError, Misused
 
 # Bytes of names; of others it is looked at before whether they are meant
 _USUAL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_+=@"
@@ -117,9 +117,12 @@ def password_file(
         path = entry["file"] = home.whole(name)
         return path, apopfile.read_file(path, descriptor, looks[-1][1], account.uid), maildir
     except LoginError as error:
-        if isinstance(error, Refused) and account.advice:
-            error.remedy, error.names = account.advice
-        _name_link(error)
+        if error.reason == "no-file" and account.advice:
+            words, names = account.advice
+            both = f"no %s, and {words}", error.names + names
+            error.remedy, error.names = both if len(names) == 1 else account.advice  # a remedy has two names at most
+        else:
+            _name_link(error)
         raise
 
 

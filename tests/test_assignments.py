@@ -41,7 +41,7 @@ def test_accounts_that_are_passed_over(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(pwd, "getpwnam", by_name.__getitem__)
     found, findings = assignments.from_passwd({b"!known\0": b""}, There(bytes(tmp_path)))
     assert [account.user for account in found] == [b"alias", b"alias", b"joe"]
-    said = {finding.what.partition(" account ")[2].partition(":")[0]: finding for finding in findings}
+    said = {finding.what.partition(" account ")[2].partition(" ")[0]: finding for finding in findings}
     for name, rule in (
         ("toor", "uid is 0"), ("amy", "home /missing is missing"), ("bob", f"home /joe belongs to uid {_ME}"),
         ("Eve", "capitals"), ("l" * 32, "more than 31 bytes"),

@@ -46,7 +46,7 @@ KNOWN = control.Domains(
     ("info@b\xfccher.example".encode(), b"info@xn--bcher-kva.example", "Unicode"),
     ("info@B\xdcCHER.example".encode(), b"info@xn--bcher-kva.example", "Unicode"),
     ("info@bu\u0308cher.example ".encode(), b"info@xn--bcher-kva.example", "Unicode"),
-    (b"info@b\xfccher.example", b"info@xn--bcher-kva.example", "not UTF-8"),
+    (b"info@b\xfccher.example", b"info@xn--bcher-kva.example", "Unicode"),
     ("info@stra\xdfe.example".encode(), b"info@xn--strae-oqa.example", "Unicode"),
     ("J\xd6RG".encode(), "J\xf6RG".encode(), "capitals beyond ASCII"),
 ])
@@ -72,7 +72,7 @@ def test_nothing_better(login: bytes) -> None:
 def test_unicode_in_a_control_file() -> None:
     """Where a client sends the A-label, and the control file has the domain in Unicode, the remedy says so."""
     assert misnamed.advise(b"info@xn--mll-hoa.example", lambda: KNOWN) == (
-        "mail and clients name the domain %s: put that into the control file for %s",
+        "clients name the domain %s: that belongs into the control file in the place of %s",
         (b"xn--mll-hoa.example", "m\xfcll.example".encode()),
     )
 

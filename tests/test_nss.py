@@ -93,7 +93,8 @@ def test_logins_in_an_outage(service: Path, host: Host, joe: Path) -> None:
     alias = host.home("alias", UID)
     (host.base / "nsswitch.conf").write_text("passwd: files apoptest\n")
     (host.base / "passwd").write_text(
-        f"root:x:0:0::/root:/bin/sh\nalias:x:{UID}:{UID}::{alias}:/bin/sh\nann:x:{UID}:{UID}::{alias}:/bin/sh\n")
+        f"root:x:0:0::/root:/bin/sh\nalias:x:{UID}:{UID}::{alias}:/bin/sh\nann:x:{UID}:{UID}::{alias}:/bin/sh\n"
+        "amy:x:4321:4321::/nonexistent/amy:/bin/sh\n")
     mounts = " && ".join(f"mount --bind {host.base}/{name} /etc/{name}" for name in ("nsswitch.conf", "passwd"))
     limited = f'{mounts} && ulimit -v 16000 && exec "$0" "$@"'
     program = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", limited, str(host.program)]
@@ -104,3 +105,5 @@ def test_logins_in_an_outage(service: Path, host: Host, joe: Path) -> None:
     ):
         made = host.login(f"{login}\0tanstaaf\0\0".encode(), environ=environ, program=program)
         assert (made.code, made.logged["reason"]) == (code, reason), login
+    told = host.login(b"amy\0tanstaaf\0\0", environ=environ, program=program).log
+    assert "the account amy is passed over by qmail-getpw: its home /nonexistent/amy is missing" in told

@@ -26,7 +26,7 @@ PASSED_OVER = {
     (b"toor", b"toor", "its uid is 0"),
     (b"Eve", b"Eve", "its name has capitals"),
     (b"Eve-list", b"Eve", "its name has capitals"),
-    (b"x" * 32, b"x" * 32, "its name has more than 31 bytes"),
+    (b"x" * 32, b"x" * 32, "it has more than 31 bytes"),
     (b"ann-b-c", b"ann-b", "its home %s is missing"),
     (b"nobody.there", None, ""),
 ])

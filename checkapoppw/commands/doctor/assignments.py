@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from ... import passedover, users
 from ...errors import LoginError
 from ...sources import Sources
-from ..escape import shown, word
+from ..escape import sentence, shown, word
 from .findings import ERROR, NOTE, WARNING, Finding, of_login
 
 NEWU = "run qmail-newu"
@@ -163,10 +163,10 @@ def _passed_over(account: users.Account, words: str, names: tuple[bytes, ...]) -
     # Not what a system has of itself: such accounts have no mail.
     is_system = account.user == b"root" or 0 < account.uid < _FIRST_PERSON or account.uid in (_NOBODY, users.NO_ID)
     if not is_system and account.home not in _NO_HOMES:
-        entry = f"={shown(account.user)}:USER:UID:GID:HOME:::"
+        entry = b"=" + account.user + b":USER:UID:GID:HOME:::"
         yield Finding(
             WARNING, f"{words % tuple(map(shown, names))}, so that its mail and logins go to alias",
-            f"mend that, or add {entry} to users/assign and {NEWU}, if it is to have mail",
+            sentence(f"mend that, or add %s to users/assign and {NEWU}, if it is to have mail", entry),
         )
 
 

@@ -42,8 +42,8 @@ class Home:
         self.path = path
         self.uid = uid
         self.assigned = False
-        self._way: bool | None = None
         self.delivery: bytes | None = None
+        self._way: bool | None = None
         self.suffixes: set[bytes] = set()
         self._starts: dict[bytes, set[bytes]] = {}
 

@@ -43,7 +43,8 @@ def mistakes(name: bytes, content: bytes) -> Iterator[Mistake]:
             continue
         if found := judge(entry):
             what, right, certain = found
-            yield Mistake(number, entry, what, right, certain=certain)
+            # A line with more than one mistake is not guessed at.
+            yield Mistake(number, entry, what, None if right and judge(right) else right, certain=certain)
 
 
 _Found = tuple[str, bytes | None, bool] | None

@@ -93,7 +93,7 @@ def _mistakes(path: str, name: bytes, content: bytes) -> Iterator[Finding]:
     for one in lines.mistakes(name, content):
         yield Finding(
             ERROR if one.certain else WARNING, f"{path} line {one.number}, {shown(one.entry)}, has {one.what}",
-            f"let it be {quoted(one.right)}" if one.right else "write it anew, or remove it",
+            sentence("it should be %s", one.right) if one.right else "it should have another form, or be removed",
         )
 
 

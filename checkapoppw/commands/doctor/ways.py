@@ -55,7 +55,8 @@ def _way(path: bytes, links: int = 0) -> Iterator[bytes]:
 def _open_to_others(place: bytes) -> Finding | None:
     status = os.lstat(place)
     if status.st_uid not in (0, os.geteuid()):
-        how = "rm it and make it anew" if stat.S_ISLNK(status.st_mode) else f"chown root {quoted(place)}"
+        is_link = stat.S_ISLNK(status.st_mode)
+        how = "it is to be removed, and made anew by root" if is_link else f"chown root {quoted(place)}"
         return _finding(ERROR, f"{shown(place)} belongs to uid {status.st_uid}, who", how)
     if stat.S_ISLNK(status.st_mode) or (stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX):
         return None  # of a link no mode counts; in a directory like /tmp nobody renames what is not his
@@ -67,8 +68,6 @@ def _open_to_others(place: bytes) -> Finding | None:
     return None
 
 
-def _finding(level: str, who: str, how: str) -> Finding:
-    return Finding(
-        level, f"{who} can log in as anybody: a login goes by what stands there",
-        f"{how}; then see what stands in control/ and users/assign, and run qmail-newu",
-    )
+def _finding(level: str, who: str, remedy: str) -> Finding:
+    what = f"{who} can log in as anybody; when that has ended, see what stands in control/ and users/assign by now"
+    return Finding(level, what, remedy)
