@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from checkapoppw import apopfile
 from checkapoppw.commands.errors import InForce, Refusal, Trouble
-from checkapoppw.commands.passwords import apoplines, rewrite
+from checkapoppw.commands.passwords import apoplines, newhash, rewrite
 
 OLD = b"old\n{PLAIN}app\n"
 
@@ -272,7 +272,7 @@ def test_what_is_written_is_what_a_login_reads(password: bytes) -> None:
     except Refusal:
         assert set(password) & set(apopfile.CONTROL)
         return
-    line = (b"{PLAIN}" if apopfile.scheme_of(password) else b"") + password
+    line = newhash.stored("plain", password)
     assert apopfile.parse_credentials(line + b"\n")[0].secret == password
 
 

@@ -39,6 +39,8 @@ def typed(command: list[str], environ: dict[str, str], lines: bytes, awaited: by
     try:
         while awaited not in shown and select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
             shown += os.read(terminal, 4096)
+    except OSError:
+        pass  # the shell has ended
     finally:
         os.kill(pid, signal.SIGKILL)
         os.close(terminal)
