@@ -1,9 +1,12 @@
 """The installed checkapoppw as a process: how it starts, and what may go wrong around it."""
 
+import fcntl
 import os
 import resource
 import signal
 import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
 
@@ -166,7 +169,7 @@ def test_no_core_file(host: Host, joe: Path) -> None:
                 os.execve(host.program, ["checkapoppw", "/bin/true"], {"CHECKAPOPPW_LOG": "off"})
             finally:
                 os._exit(127)
-        wait_until_reading(pid)
+        wait_until_read(reader, writer)
         os.kill(pid, signal.SIGQUIT)
         status = os.waitpid(pid, 0)[1]
         os.close(reader)
@@ -175,10 +178,14 @@ def test_no_core_file(host: Host, joe: Path) -> None:
         assert not os.WCOREDUMP(status)
 
 
-def wait_until_reading(pid: int) -> None:
-    """Wait until a process waits for what comes through a pipe: the login has come to descriptor 3."""
+def wait_until_read(reader: int, writer: int) -> None:
+    """Wait until a login has read what this writes, and so waits for more through its descriptor 3.
+
+    reader: another descriptor of the same end of the pipe
+    """
+    os.write(writer, b"joe\0")
     for _ in range(1000):
-        if "pipe_read" in Path(f"/proc/{pid}/wchan").read_text():
+        if int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)), sys.byteorder) == 0:
             return
         time.sleep(0.01)
     raise TimeoutError
