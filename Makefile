@@ -13,7 +13,7 @@ export INTO := $(value PREFIX)
 export WITH := $(value PYTHON)
 export ROOT := $(value DESTDIR)
 
-.PHONY: help demo test test-servers coverage bench lint install uninstall clean
+.PHONY: help demo test test-servers coverage bench lint install uninstall pins clean
 
 help:
 	@echo 'make demo          see it at work: passwords set, logins accepted and refused'
@@ -24,6 +24,7 @@ help:
 	@echo 'make lint          ruff, mypy and the manual pages'
 	@echo 'make install       [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
 	@echo 'make uninstall     [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
+	@echo 'make pins          pin what make install fetches to the newest versions'
 	@echo 'make clean         remove what the others made here'
 
 demo: $(VENV)/.demo
@@ -65,12 +66,22 @@ lint: $(VENV)/.test
 	mandoc -T lint -W warning man/*
 
 install: $(VENV)/.pip
-	@"$$WITH" -c 'import sys; sys.exit(sys.version_info < ($(OLDEST)))' || { echo 'PYTHON must be $(subst $(comma) ,.,$(OLDEST)) or later'; exit 1; }
-	@"$$WITH" -B -X no_debug_ranges packaging/install.py install --prefix "$$INTO" --root "$$ROOT" \
-		--python "$$WITH" --pip $(VENV)/bin/python
+	@"$$WITH" -c 'import sys; sys.exit(sys.version_info < ($(OLDEST)))' 2>/dev/null || { echo 'PYTHON must be $(subst $(comma) ,.,$(OLDEST)) or later'; exit 1; }
+	@"$$WITH" -IB -X no_debug_ranges packaging/install.py install --prefix "$$INTO" --root "$$ROOT" \
+		--python "$$WITH" --pip $(VENV)/bin/python --wheels $(VENV)/wheels
 
 uninstall:
-	@"$$WITH" -B packaging/install.py uninstall --prefix "$$INTO" --root "$$ROOT"
+	@"$$WITH" -IB packaging/install.py uninstall --prefix "$$INTO" --root "$$ROOT"
+
+# What make install fetches, with the hash of each file that PyPI has of it, for whatever machine.  To be done, and
+# committed, when one of these has a new version that matters; tests/test_install.py compares it with pyproject.toml.
+pins: $(VENV)/.pip
+	$(VENV)/bin/python -m venv --clear $(VENV)/pins
+	$(VENV)/pins/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
+	echo '# By make pins: what make install fetches' >packaging/requirements.new
+	$(VENV)/pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --output-file - pyproject.toml >>packaging/requirements.new
+	mv packaging/requirements.new packaging/requirements.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

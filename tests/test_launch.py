@@ -1,6 +1,7 @@
 """The installed checkapoppw as a process: how it starts, and what may go wrong around it."""
 
 import fcntl
+import hashlib
 import os
 import resource
 import signal
@@ -124,6 +125,27 @@ def test_broken_installation(host: Host, joe: Path, shared: Path) -> None:
     script.chmod(0o755)
     login = host.login(RIGHT, program=[script])
     assert (login.code, login.output, login.errors) == (111, b"", b"")
+
+
+def test_python_without_its_own_md5(host: Host, joe: Path, shared: Path) -> None:
+    """Where the interpreter was built without _md5, logins of every mechanism and the commands work by OpenSSL's."""
+    scripts = []
+    for name in ("checkapoppw", "apopctl", "apoppasswd"):
+        text = host.program.with_name(name).read_text()
+        script = shared / f"{name}-without-md5"
+        script.write_text(text.replace("sys.path.", "sys.modules['_md5'] = None; sys.path.", 1))
+        script.chmod(0o755)
+        scripts.append(script)
+    asked = challenge()
+    digests = (cram(asked), hashlib.md5(asked + b"tanstaaf").hexdigest().encode())
+    for data in (RIGHT, *(b"joe\0" + digest + b"\0" + asked + b"\0" for digest in digests)):
+        login = host.login(data, program=[scripts[0]])
+        assert (login.code, login.errors) == (0, b"")
+    host.put(joe / ".apop", b"{CRAM-MD5}0011223344556677001122334455667700112233445566770011223344556677\n")
+    assert host.login(WRONG, program=[scripts[0]]).code == 1
+    for command in scripts[1:]:
+        done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.root
