@@ -13,7 +13,7 @@ export INTO := $(value PREFIX)
 export WITH := $(value PYTHON)
 export ROOT := $(value DESTDIR)
 
-.PHONY: help demo test test-servers coverage bench lint install uninstall pins clean
+.PHONY: help demo test test-servers coverage bench memory lint install uninstall pins clean
 
 help:
 	@echo 'make demo          see it at work: passwords set, logins accepted and refused'
@@ -21,6 +21,7 @@ help:
 	@echo 'make test-servers  run the tests with real mail servers (as root, Debian 12)'
 	@echo 'make coverage      which branches of a login the tests take'
 	@echo 'make bench         what a login costs, as ratios [AGAINST=COMMIT]'
+	@echo 'make memory        the least memory limit for each scheme'
 	@echo 'make lint          ruff, mypy and the manual pages'
 	@echo 'make install       [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
 	@echo 'make uninstall     [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
@@ -59,6 +60,9 @@ coverage: $(VENV)/.test
 AGAINST =
 bench: $(VENV)/.test
 	AGAINST="$(AGAINST)" $(VENV)/bin/python -m bench
+
+memory: $(VENV)/.test
+	@$(VENV)/bin/python -m bench.memory
 
 lint: $(VENV)/.test
 	$(VENV)/bin/python -m ruff check .
