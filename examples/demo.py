@@ -141,4 +141,9 @@ class Demo:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("make demo: interrupted")
+    except subprocess.CalledProcessError:
+        sys.exit("make demo: make install has failed")

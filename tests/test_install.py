@@ -270,6 +270,18 @@ def test_interpreters_that_no_script_can_name(python: str, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("script", "code", "said"), [
+    ("echo out; echo WARNING >&2; exit 0", 0, ""),
+    ("echo one >&2; echo ERROR: two >&2; exit 3", 3, "two\n"),
+    ("exec python3 -c 'raise OSError(5)'", 1, "OSError: 5\n"),
+])
+def test_what_fails_says_one_line(script: str, code: int, said: str) -> None:
+    """Of what make runs for its own ends, only the last line of an error is shown."""
+    done = subprocess.run([SOURCE / "packaging" / "quietly", "sh", "-c", script], capture_output=True, text=True,
+                          check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
 @pytest.mark.parametrize(("answers", "said"), [
     ("echo x; echo 'the module syslog'", "it lacks the module syslog"),
     ("echo x; echo 'MD5, for APOP and CRAM-MD5'", "it lacks MD5"),
