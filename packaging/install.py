@@ -46,8 +46,8 @@ _MADE = "made-directories"  # in the library: the directories below the prefix t
 
 # What logins and the commands import of the standard library, and an interpreter may have been built without
 _NEEDED = (
-    "_ctypes", "_signal", "_struct", "binascii", "errno", "fcntl", "grp", "gc", "hashlib", "marshal", "posix", "pwd", "resource",
-    "select", "syslog", "termios", "time", "unicodedata", "zlib",
+    "_ctypes", "_signal", "_struct", "binascii", "errno", "fcntl", "gc", "grp", "hashlib", "marshal", "posix", "pwd",
+    "resource", "select", "syslog", "termios", "time", "unicodedata", "zlib",
 )
 # Asks an interpreter for its version, for the name of what is built for it, and for what it lacks.
 _ASK = """\
