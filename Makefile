@@ -13,7 +13,7 @@ export INTO := $(value PREFIX)
 export WITH := $(value PYTHON)
 export ROOT := $(value DESTDIR)
 
-.PHONY: help demo test test-servers coverage bench lint install uninstall clean
+.PHONY: help demo test test-servers may-test-servers coverage bench memory lint install uninstall pins clean
 
 help:
 	@echo 'make demo          see it at work: passwords set, logins accepted and refused'
@@ -21,9 +21,11 @@ help:
 	@echo 'make test-servers  run the tests with real mail servers (as root, Debian 12)'
 	@echo 'make coverage      which branches of a login the tests take'
 	@echo 'make bench         what a login costs, as ratios [AGAINST=COMMIT]'
+	@echo 'make memory        the least memory limit for each scheme'
 	@echo 'make lint          ruff, mypy and the manual pages'
 	@echo 'make install       [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
 	@echo 'make uninstall     [PREFIX=/usr/local] [PYTHON=/usr/bin/python3] [DESTDIR=]'
+	@echo 'make pins          pin what make install fetches to the newest versions'
 	@echo 'make clean         remove what the others made here'
 
 demo: $(VENV)/.demo
@@ -35,11 +37,14 @@ test: $(VENV)/.test
 # On Debian 12: Debian 13's Dovecot has no checkpassword any more.
 SERVERS = busybox curl daemontools dovecot-imapd dovecot-pop3d dovecot-submissiond fail2ban fetchmail fish logrotate \
 	mpop msmtp openssl postfix qpsmtpd rsyslog runit sudo swaks ucspi-tcp zsh
-test-servers: $(VENV)/.test
+test-servers: may-test-servers $(VENV)/.test
 	@dpkg -s $(SERVERS) >/dev/null 2>&1 || if [ "$$(id -u)" = 0 ]; \
 		then apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $(SERVERS) >/dev/null; \
 		else echo 'packages are missing; install them with: sudo apt-get install $(SERVERS)'; exit 1; fi
 	$(VENV)/bin/python -m pytest tests/servers
+
+may-test-servers:
+	@! grep -q '^VERSION_ID="1[3-9]"' /etc/os-release || { echo 'make test-servers is not served on Debian 13 yet, whose Dovecot has no checkpassword: use Debian 12'; exit 1; }
 
 # Of the modules of a login, also where they run in processes of their own (tests/measured.py).  What is measured is
 # gathered in a directory that every uid may write.
@@ -59,18 +64,32 @@ AGAINST =
 bench: $(VENV)/.test
 	AGAINST="$(AGAINST)" $(VENV)/bin/python -m bench
 
+memory: $(VENV)/.test
+	@$(VENV)/bin/python -m bench.memory
+
 lint: $(VENV)/.test
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m mypy
+	@command -v mandoc >/dev/null || { echo 'mandoc is missing; install it with: sudo apt-get install mandoc'; exit 1; }
 	mandoc -T lint -W warning man/*
 
 install: $(VENV)/.pip
-	@"$$WITH" -c 'import sys; sys.exit(sys.version_info < ($(OLDEST)))' || { echo 'PYTHON must be $(subst $(comma) ,.,$(OLDEST)) or later'; exit 1; }
-	@"$$WITH" -B -X no_debug_ranges packaging/install.py install --prefix "$$INTO" --root "$$ROOT" \
-		--python "$$WITH" --pip $(VENV)/bin/python
+	@"$$WITH" -c 'import sys; sys.exit(sys.version_info < ($(OLDEST)))' 2>/dev/null || { echo 'PYTHON must be $(subst $(comma) ,.,$(OLDEST)) or later'; exit 1; }
+	@"$$WITH" -IB -X no_debug_ranges packaging/install.py install --prefix "$$INTO" --root "$$ROOT" \
+		--python "$$WITH" --pip $(VENV)/bin/python --wheels $(VENV)/wheels
 
 uninstall:
-	@"$$WITH" -B packaging/install.py uninstall --prefix "$$INTO" --root "$$ROOT"
+	@"$$WITH" -IB packaging/install.py uninstall --prefix "$$INTO" --root "$$ROOT"
+
+# What make install fetches, with the hash of each file that PyPI has of it, for whatever machine.  To be done, and
+# committed, when one of these has a new version that matters; tests/test_install.py compares it with pyproject.toml.
+pins: $(VENV)/.pip
+	$(VENV)/bin/python -m venv --clear $(VENV)/pins
+	$(VENV)/pins/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
+	echo '# By make pins: what make install fetches' >packaging/requirements.new
+	$(VENV)/pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --output-file - pyproject.toml >>packaging/requirements.new
+	mv packaging/requirements.new packaging/requirements.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
@@ -83,15 +102,16 @@ BASE = $(shell python3 -c 'import sys; sys.exit(sys.version_info < ($(OLDEST)))'
 $(VENV)/.pip:
 	@$(BASE) -c 'import sys; sys.exit(sys.version_info < ($(OLDEST)))' || { echo 'Python $(subst $(comma) ,.,$(OLDEST)) or later is needed'; exit 1; }
 	@$(BASE) -c 'import ensurepip, venv' 2>/dev/null || if [ "$$(id -u)" = 0 ]; \
-		then apt-get -qq update && apt-get -qq install -y python3-venv; \
+		then echo 'Installing python3-venv ...'; packaging/quietly apt-get -qq update && \
+			DEBIAN_FRONTEND=noninteractive packaging/quietly apt-get -qq install -y python3-venv; \
 		else echo 'python3-venv is missing; install it with: sudo apt-get install python3-venv'; exit 1; fi
-	$(BASE) -m venv --clear $(VENV)
+	@packaging/quietly $(BASE) -m venv --clear $(VENV)
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.pip pyproject.toml
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@packaging/quietly $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.pip pyproject.toml
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@packaging/quietly $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@

@@ -18,8 +18,8 @@ The address     control.py (domains), users.py (accounts), cdb.py (users/cdb); s
                 large.py searches large control files; each is loaded only where that is in question
 The files       dotqmail.py (which governs, and its mailbox), apopfile.py (the password file), files.py (directories)
 The password    mechanisms.py (what a response may prove), digests.py (APOP, CRAM-MD5); for passwords that are not in
-                clear text schemes.py, with crammd5.py, hashes.py and libcrypt.py; for those that have several forms
-                forms.py
+                clear text schemes.py, with crammd5.py, hashes.py, pbkdf2.py and libcrypt.py; for those that have
+                several forms forms.py
 The end         process.py (ids, environment, the next program), log.py, errors.py; reasons.py has every reason
 
 commands/       apoppasswd and apopctl, which no login imports; its own map is in commands/__init__.py

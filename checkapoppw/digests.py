@@ -3,12 +3,21 @@
 Every other list of mechanisms is made from these two, or a test compares it with them.
 """
 
-from _md5 import md5  # not hashlib: that one loads OpenSSL
 from _operator import _compare_digest as same  # what hmac.compare_digest is
+
+try:
+    from _md5 import md5  # not hashlib: that one loads OpenSSL
+except ImportError:  # a Python that was built without it
+    import hashlib
+
+    def md5(data: bytes) -> "Any":
+        """MD5 by OpenSSL, which serves digests also where policy bans it from signatures."""
+        return hashlib.md5(data, usedforsecurity=False)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 # SCRAM-SHA-256 only in Dovecot, which does it by itself.
 MECHANISMS = ("plain", "apop", "cram-md5", "scram-sha-256")

@@ -5,9 +5,11 @@ here, down to its last byte, before any library sees it, so that it can neither 
 nor cost more than is allowed.
 """
 
-import hashlib
 from _operator import _compare_digest as same
 from binascii import a2b_base64, b2a_base64
+
+from .pbkdf2 import STEP as _PBKDF2
+from .pbkdf2 import hashlib, hmac, pbkdf2_hmac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +24,9 @@ _MOST_LANES = 4  # threads; the recommendation of RFC 9106 section 4
 _FEWEST_SCRAM = 4096  # RFC 7677 section 4; Dovecot takes no less
 _RESERVE = 1 << 21  # bytes; where the memory does not suffice, the rest of the login, its log line too, finds some
 
-# Microseconds of one step, measured with Python 3.11 on one core of a Xeon at 2.3 GHz and rounded up: PBKDF2 by
-# OpenSSL, and Argon2 for each KiB, in each pass.  A core of a newer AMD EPYC takes less than half.
-_PBKDF2, _ARGON2 = 0.5, 1.7
+# Microseconds of one step, measured with Python 3.11 on one core of a Xeon at 2.3 GHz and rounded up: Argon2 for each
+# KiB, in each pass.  A core of a newer AMD EPYC takes less than half.
+_ARGON2 = 1.7
 # A thread of Argon2: with several lanes, each of the four slices of a pass starts one for each lane.
 _THREAD = 60
 _LEAST = 1000  # for any check, so that many cheap ones count too
@@ -95,7 +97,7 @@ def _sha(hash_name: str, salted: bool, value: bytes) -> tuple[bytes, bytes]:
 
 def pbkdf2(password: bytes, salt: bytes, rounds: int) -> bytes:
     """The digest of Dovecot's {PBKDF2}."""
-    return hashlib.pbkdf2_hmac("sha1", password, salt, rounds)
+    return pbkdf2_hmac("sha1", password, salt, rounds)
 
 
 def scram_keys(password: bytes, salt: bytes, iterations: int, hash_name: str = "sha256") -> tuple[bytes, bytes]:
@@ -103,10 +105,8 @@ def scram_keys(password: bytes, salt: bytes, iterations: int, hash_name: str = "
 
     The password is taken as it is, as Dovecot takes it: what SASLprep would change a client may send changed.
     """
-    import hmac
-
-    salted = hashlib.pbkdf2_hmac(hash_name, password, salt, iterations)
-    client, server = (hmac.digest(salted, word, hash_name) for word in (b"Client Key", b"Server Key"))
+    salted = pbkdf2_hmac(hash_name, password, salt, iterations)
+    client, server = (hmac(hash_name, salted, word) for word in (b"Client Key", b"Server Key"))
     return hashlib.new(hash_name, client).digest(), server
 
 

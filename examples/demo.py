@@ -10,6 +10,7 @@ import pwd
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -24,6 +25,7 @@ ADDRESSES = {
 
 def main() -> None:
     """Set everything up, show it, and exit 0 only if all went as it should."""
+    os.umask(0o022)  # the owners of the addresses must be able to enter what is made here
     with tempfile.TemporaryDirectory(prefix="checkapoppw-demo-") as base:
         os.chmod(base, 0o755)
         print("Installing into a temporary directory ...")
@@ -70,7 +72,8 @@ class Demo:
         for (directory, options), (address, secret) in zip(places, ADDRESSES.items(), strict=True):
             done = self.apoppasswd("--stdin", *options, given=secret + b"\n", directory=directory)
             where = done.stdout.decode().partition("\n")[0].rpartition("/")[2]
-            self.show(f"{address}: {' '.join(['apoppasswd', *options])} writes {where}", done.returncode == 0)
+            self.show(f"{address}: {' '.join(['apoppasswd', *options])} writes {where}", done.returncode == 0,
+                      done.stderr)
 
     def accepted(self) -> None:
         """Log in to each address by each mechanism."""
@@ -90,11 +93,11 @@ class Demo:
         address, challenge = "user-ext@virtual.domain", self.challenge()
         done = self.apoppasswd("add", "phone", address)
         secret = done.stdout.removesuffix(b"\n")
-        self.show(f"apoppasswd add phone {address} prints {secret.decode()}", done.returncode == 0)
+        self.show(f"apoppasswd add phone {address} prints {secret.decode()}", done.returncode == 0, done.stderr)
         self.login("it opens the address with PLAIN", 0, address.encode(), secret, b"")
         self.login("it opens the address with CRAM-MD5", 0, address.encode(), cram(secret, challenge), challenge)
         done = self.apoppasswd("revoke", "phone", address)
-        self.show(f"apoppasswd revoke phone {address}", done.returncode == 0)
+        self.show(f"apoppasswd revoke phone {address}", done.returncode == 0, done.stderr)
         self.login("it opens nothing any more", 1, address.encode(), secret, b"")
 
     def apoppasswd(
@@ -126,13 +129,21 @@ class Demo:
     def login(self, what: str, code: int, *fields: bytes) -> None:
         """Log in with these fields, and show whether the exit code is the one that it should be."""
         login = self.host.login(b"\0".join([*fields, b""]))
-        self.show(f"{what}: exit code {login.code}, {login.logged['reason']}", login.code == code)
+        self.show(f"{what}: exit code {login.code}, {login.logged.get('reason', 'without a line in the log')}",
+                  login.code == code, login.errors + login.log.encode())
 
-    def show(self, what: str, good: bool) -> None:
-        """Print a line, and remember what is not good."""
+    def show(self, what: str, good: bool, cause: bytes = b"") -> None:
+        """Print a line, and remember what is not good.  cause: what tells why, if it is not"""
         self.good &= good
         print(f"  {'ok ' if good else 'BAD'}  {what}")
+        if not good:
+            print(textwrap.indent(cause.decode("utf-8", "replace"), " " * 7), end="")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("make demo: interrupted")
+    except subprocess.CalledProcessError:
+        sys.exit("make demo: make install has failed")

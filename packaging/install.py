@@ -8,20 +8,26 @@ the byte code is of another version than the interpreter.
 import argparse
 import ast
 import compileall
+import contextlib
+import hashlib
 import importlib.util
-import itertools
 import marshal
 import os
 import shutil
 import subprocess
 import sys
-import tomllib
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 
 SOURCE = Path(__file__).resolve().parent.parent
 PACKAGE = SOURCE / "checkapoppw"
-sys.path.insert(0, str(SOURCE))  # this is a script, outside of the package
+# What the commands import, pinned with the hashes of what may be fetched; made by `make pins`
+PINS = SOURCE / "packaging" / "requirements.txt"
+sys.path[:0] = [str(SOURCE), str(SOURCE / "packaging")]  # this is a script, outside of the package
+
+from folder import Folder  # noqa: E402
 
 from checkapoppw.commands.installed import (  # noqa: E402
     CHECKAPOPPW,
@@ -29,12 +35,43 @@ from checkapoppw.commands.installed import (  # noqa: E402
     FLAGS,
     LIBRARY,
     LOGIN,
+    OLDEST_PYTHON,
     PEOPLES,
     PEOPLES_SCRIPT,
     PROGRAM,
 )
 
 _LONGEST_INTERPRETER = 120  # of the 127 bytes that older kernels read of a script's first line
+_MADE = "made-directories"  # in the library: the directories below the prefix that were not there before
+
+# What logins and the commands import of the standard library, and an interpreter may have been built without
+_NEEDED = (
+    "_ctypes", "_signal", "_struct", "binascii", "errno", "fcntl", "gc", "grp", "hashlib", "marshal", "posix", "pwd",
+    "resource", "select", "syslog", "termios", "time", "unicodedata", "zlib",
+)
+# Asks an interpreter for its version, for the name of what is built for it, and for what it lacks.
+_ASK = """\
+import sys
+lacking = []
+if sys.version_info < tuple(map(int, sys.argv[1].split("."))):
+    lacking.append("Python " + sys.argv[1] + " or later")
+for name in sys.argv[2:]:
+    try:
+        __import__(name)
+    except Exception:
+        lacking.append("the module " + name)
+try:
+    import _md5
+except ImportError:
+    try:
+        import hashlib
+        hashlib.md5(b"", usedforsecurity=False)
+    except Exception:
+        lacking.append("MD5, for APOP and CRAM-MD5")
+import sysconfig
+print(sysconfig.get_config_var("SOABI") or sysconfig.get_platform())
+print(", ".join(lacking))
+"""
 
 # Each after those that it imports; the last one has main().
 LOGIN_MODULES = (
@@ -112,50 +149,117 @@ def write_login(library: Path) -> None:
     compiled.write_bytes(importlib.util.MAGIC_NUMBER + unchecked + text_hash + marshal.dumps(login_code()))
 
 
-def install(prefix: Path, root: str, python: str, pip: str) -> None:
+class Failure(Exception):
+    """What keeps from installing, in a sentence."""
+
+
+def asked(python: str) -> str:
+    """The name of what is built for an interpreter.
+
+    Raises ValueError where no script can name it, and Failure for what it lacks.
+    """
+    good = python.startswith("/") and python.isascii() and python.split() == [python]
+    if not good or len(python) > _LONGEST_INTERPRETER:
+        raise ValueError(f"PYTHON must be a short absolute path in ASCII without blanks, not {python!r}")
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    command = [python, "-IS", "-c", _ASK, oldest, *_NEEDED]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    if told.returncode or told.stdout.count("\n") != 2:
+        raise Failure(f"{python} is no Python {oldest} or later that works")
+    built_for, lacking = told.stdout.splitlines()
+    if lacking:
+        raise Failure(f"{python} will not do: it lacks {lacking}")
+    return built_for
+
+
+def install(prefix: Path, root: str, python: str, pip: str, wheels: Path) -> None:
     """Install below `root` + prefix, for a use below prefix, readable to all whatever the umask.
 
     root: where the files are gathered for a package, else empty (DESTDIR)
     python: the interpreter that the commands start
     pip: an interpreter whose pip brings what the commands for people import
+    wheels: where what pip has fetched is kept for the next time
     What was installed before stays until everything is there that takes its place.
-    Raises ValueError for an interpreter that no script can name.
+    Raises ValueError for an interpreter that no script can name, Failure, OSError.
     """
-    good = python.startswith("/") and python.isascii() and python.split() == [python]
-    if not good or len(python) > _LONGEST_INTERPRETER:
-        raise ValueError(f"PYTHON must be a short absolute path in ASCII without blanks, not {python!r}")
+    built_for = asked(python)
     os.umask(0o022)
     library = prefix / LIBRARY
+    files = _places(prefix, root)
     final = Path(f"{root}{library}")
-    new, former = final.with_name(f"{final.name}.new"), final.with_name(f"{final.name}.old")
-    for leftover in (new, former):
-        shutil.rmtree(leftover, ignore_errors=True)
-    fill(new, library, python, pip)
-    if final.exists():
-        final.rename(former)
-    new.rename(final)
-    shutil.rmtree(former, ignore_errors=True)
-    commands, completions, manuals = _places(prefix, root)
-    for command in commands:
-        text = PEOPLES_SCRIPT if command.name in PEOPLES else CHECKAPOPPW
-        section = PEOPLES.get(command.name)
-        values = {
-            "name": command.name, "section": section, "python": python, "flags": FLAGS, "login": LOGIN,
-            "library": os.fsencode(library),
-        }
-        _put(command, text.format(**values), 0o755)
-    for path, (shell, name) in completions.items():
-        _put(path, completion(final, shell, name), 0o644)
-    for manual in manuals:
-        _put(manual, (SOURCE / "man" / manual.name).read_text("ascii"), 0o644)
+    with tempfile.TemporaryDirectory(prefix="checkapoppw-install-") as scratch, _folders(final, *files) as folders:
+        made = [*_made_before(folders[final.parent]), *(path for folder in folders.values() for path in folder.made)]
+        staged = Path(scratch, "library")
+        fetched = fetch(wheels / f"{built_for}-{_hash_of(PINS)}", Path(scratch, "wheels"), python, pip)
+        fill(staged, library, python, pip, fetched)
+        below = {os.path.relpath(path, os.path.realpath(f"{root}{prefix}")) for path in made}
+        (staged / _MADE).write_text("".join(f"{path}\n" for path in sorted(below) if not path.startswith("..")))
+        texts = {path: _text(path, staged, library, python) for path in files}
+        folders[final.parent].put_tree(final.name, staged)
+        _discard_remains(folders[final.parent], final)
+        for path, text in texts.items():
+            folders[path.parent].put(path.name, text.encode("ascii"), 0o755 if path.parent.name == "bin" else 0o644)
+            _discard_remains(folders[path.parent], path)
+        for folder in folders.values():
+            if not folder.is_ours_alone():
+                print(f"Others than you can write to {os.fsencode(folder.path)!r}: they decide what mail servers run")
 
 
-def _put(path: Path, text: str, mode: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(text, encoding="ascii")
-    new.chmod(mode)
-    new.replace(path)
+@contextlib.contextmanager
+def _folders(*paths: Path) -> "Iterator[dict[Path, Folder]]":
+    # The directories of these files, held and writable; what had to be made goes again if that fails.
+    folders: dict[Path, Folder] = {}
+    try:
+        for path in (path.parent for path in paths):
+            if path not in folders:
+                folders[path] = Folder(path, make=True)
+                folders[path].must_be_writable()
+        yield folders
+    except BaseException:
+        for made in sorted((path for folder in folders.values() for path in folder.made), reverse=True):
+            with contextlib.suppress(OSError):
+                made.rmdir()
+        raise
+    finally:
+        for folder in folders.values():
+            folder.close()
+
+
+def _discard_remains(folder: Folder, path: Path) -> None:
+    endings = (".new", ".old") if path.parent.name == "lib" else (".new",)
+    folder.discard(*folder.remains(path.name, *endings))
+
+
+def _made_before(parent: Folder) -> list[Path]:
+    # What a former installation had to make.  parent: of the library
+    try:
+        library = Folder(parent.path / PROGRAM, make=False)
+    except OSError:
+        return []
+    try:
+        base = parent.path.parent.resolve()
+        return [base / line for line in library.read(_MADE).decode("utf-8", "replace").splitlines()]
+    finally:
+        library.close()
+
+
+def _hash_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _text(path: Path, staged: Path, library: Path, python: str) -> str:
+    # What the file of an installation holds.  staged: the modules, where they can be imported now
+    if path.parent.name.startswith("man"):
+        return (SOURCE / "man" / path.name).read_text("ascii")
+    for shell, place in COMPLETIONS.items():
+        for name in PEOPLES:
+            if path.match(place.format(name=name)):
+                return completion(staged, shell, name)
+    text = PEOPLES_SCRIPT if path.name in PEOPLES else CHECKAPOPPW
+    return text.format(
+        name=path.name, section=PEOPLES.get(path.name), python=python, flags=FLAGS, login=LOGIN,
+        library=os.fsencode(library),
+    )
 
 
 def completion(library: Path, shell: str, name: str) -> str:
@@ -177,12 +281,41 @@ def completion(library: Path, shell: str, name: str) -> str:
     return text
 
 
-def fill(target: Path, library: Path, python: str, pip: str) -> None:
+def fetch(kept: Path, scratch: Path, python: str, pip: str) -> Path:
+    """The directory of the wheels that the pins name: `kept` if it is there, else `scratch` with what pip fetches.
+
+    What was fetched is kept where that can be written.  No package is built: that would run what no hash vouches for.
+    Raises Failure.
+    """
+    if kept.is_dir():
+        return kept
+    _pip(pip, python, "download", "--dest", str(scratch), "--no-deps", "--only-binary=:all:", "--require-hashes",
+         "--requirement", str(PINS))
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=kept.parent))
+        shutil.copytree(scratch, unfinished, dirs_exist_ok=True)
+        unfinished.chmod(0o755)
+        unfinished.rename(kept)
+    return scratch
+
+
+def _pip(pip: str, python: str, *words: str) -> None:
+    # Its warnings, of places without wheels say, are nobody's concern, and of its errors the first says which.
+    command = [pip, "-m", "pip", "--python", python, *words[:1], "-qq", "--disable-pip-version-check", *words[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+        what = (errors or done.stderr.splitlines()[-1:] or ["no word of why"])[0].removeprefix("ERROR: ")
+        raise Failure(f"pip cannot {words[0]} what {PINS.name} names: {what}")
+
+
+def fill(target: Path, library: Path, python: str, pip: str, wheels: Path) -> None:
     """Make a directory with the package and what its commands import, byte-compiled, for a use as `library`."""
-    needed = tomllib.loads((SOURCE / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
     # For the interpreter that the commands start, which compiled modules must fit
-    fetch = [pip, "-m", "pip", "--python", python, "install", "--quiet", "--root-user-action=ignore", "--no-compile"]
-    subprocess.run([*fetch, "--target", str(target), *needed], check=True)
+    _pip(pip, python, "install", "--root-user-action=ignore", "--no-compile", "--target", str(target), "--no-deps",
+         "--no-index", "--only-binary=:all:", "--require-hashes", "--find-links", str(wheels), "--requirement",
+         str(PINS))
     shutil.rmtree(target / "bin", ignore_errors=True)
     shutil.copytree(PACKAGE, target / "checkapoppw", ignore=shutil.ignore_patterns("__pycache__"))
     compileall.compile_dir(target, quiet=1, stripdir=str(target), prependdir=str(library))
@@ -192,21 +325,37 @@ def fill(target: Path, library: Path, python: str, pip: str) -> None:
 
 
 def uninstall(prefix: Path, root: str) -> None:
-    """Remove what install() put there; whatever else is below prefix stays."""
-    shutil.rmtree(Path(f"{root}{prefix}") / LIBRARY, ignore_errors=True)
-    for path in itertools.chain(*_places(prefix, root)):
-        path.unlink(missing_ok=True)
+    """Remove what install() put there, and the directories that it made; whatever else is below prefix stays.
 
-
-def _places(prefix: Path, root: str) -> tuple[list[Path], dict[Path, tuple[str, str]], list[Path]]:
-    # The commands, what completes their arguments, with its shell and command, and the manual pages.
+    Raises OSError.
+    """
     base = Path(f"{root}{prefix}")
-    commands = [base / "bin" / name for name in (PROGRAM, *PEOPLES)]
-    completions = {
-        base / place.format(name=name): (shell, name) for shell, place in COMPLETIONS.items() for name in PEOPLES
-    }
-    pages = sorted((SOURCE / "man").iterdir())
-    return commands, completions, [base / "share" / "man" / f"man{page.suffix[1:]}" / page.name for page in pages]
+    made: list[Path] = []
+    for path in (base / LIBRARY, *_places(prefix, root)):
+        try:
+            folder = Folder(path.parent, make=False)
+        except FileNotFoundError:
+            continue
+        try:
+            if path == base / LIBRARY:
+                made = _made_before(folder)
+            folder.discard(path.name)
+            _discard_remains(folder, path)
+        finally:
+            folder.close()
+    ours = {parent for path in (base / LIBRARY, *_places(prefix, root)) for parent in path.parents} - {*base.parents}
+    for path in sorted({path.resolve() for path in made} & {path.resolve() for path in ours}, reverse=True):
+        with contextlib.suppress(OSError):  # what others have something in stays
+            path.rmdir()
+
+
+def _places(prefix: Path, root: str) -> list[Path]:
+    # The files of an installation beside its library: commands, what completes their arguments, manual pages.
+    base = Path(f"{root}{prefix}")
+    names = [f"bin/{name}" for name in (PROGRAM, *PEOPLES)]
+    names += [place.format(name=name) for place in COMPLETIONS.values() for name in PEOPLES]
+    names += [f"share/man/man{page.suffix[1:]}/{page.name}" for page in sorted((SOURCE / "man").iterdir())]
+    return [base / name for name in names]
 
 
 def main() -> None:
@@ -217,17 +366,28 @@ def main() -> None:
     parser.add_argument("--root", default="", metavar="DESTDIR")
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--pip", default=sys.executable)
+    parser.add_argument("--wheels", type=Path, default=SOURCE / ".venv" / "wheels")
     wanted = parser.parse_args()
     prefix = wanted.prefix.absolute()
-    if wanted.action == "uninstall":
-        uninstall(prefix, wanted.root)
-        return
+    root = os.path.abspath(wanted.root) if wanted.root else ""
     try:
-        install(prefix, wanted.root, wanted.python, wanted.pip)
-    except (ValueError, OSError, subprocess.CalledProcessError) as error:
-        sys.exit(f"make install: {error}")
+        if wanted.action == "uninstall":
+            uninstall(prefix, root)
+            return
+        install(prefix, root, wanted.python, wanted.pip, wanted.wheels.absolute())
+    except OSError as error:
+        sys.exit(f"make {wanted.action}: {_shown(error.filename)}: {error.strerror}")
+    except (ValueError, Failure) as error:
+        sys.exit(f"make {wanted.action}: {_shown(error)}")
+    except KeyboardInterrupt:
+        sys.exit(f"make {wanted.action}: interrupted; what was there before is as it was")
     names = ", ".join(f"bin/{name}" for name in (PROGRAM, *PEOPLES))
-    print(f"Installed in {prefix}: {names}, their modules, manual pages and completions")
+    print(f"Installed in {_shown(prefix)}: {names}, their modules, manual pages and completions")
+
+
+def _shown(what: object) -> str:
+    # On any terminal and in any locale
+    return str(what).encode("ascii", "backslashreplace").decode("ascii")
 
 
 if __name__ == "__main__":

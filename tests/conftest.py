@@ -1,7 +1,6 @@
-"""What tests share: the installed programs, and throwaway hosts that every uid can reach."""
+"""What tests share: the installed programs, throwaway hosts that every uid can reach, and a machine like any other."""
 
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import pytest
 from checkapoppw.commands.doctor import installation, resources
 from checkapoppw.commands.doctor.findings import Finding
 
-from . import measured
+from . import machine, measured
 from .host import Host, install, interpreter
 from .setups import Sound
 
@@ -20,16 +19,23 @@ SOURCE = Path(__file__).parent.parent
 
 
 def pytest_sessionstart() -> None:
-    """Under `make coverage`, children of tests are measured too."""
+    """Whoever starts them, tests find the same; under `make coverage`, their children are measured too."""
+    machine.make_ordinary()
+    machine.load_all()
     measured.here()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests that need root say so, and fail where CI has to have it."""
+    """Tests that need root say so, and fail where CI is to have it."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
-        if os.environ.get("CI"):
-            pytest.fail("needs root, which CI is to have")
-        pytest.skip("needs root")
+        machine.lacks("needs root")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """No test waits without an end, nor does what it needs."""
+    with machine.patience():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +44,7 @@ def shared() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="checkapoppw-", dir="/tmp"))
     path.chmod(0o755)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    machine.remove(path)
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +58,12 @@ def prefix(shared: Path) -> Path:
     finally:
         os.umask(before)
     return path
+
+
+@pytest.fixture(scope="session")
+def commands(shared: Path) -> str:
+    """A directory for PATH, with all that the machine has but programs of our names."""
+    return str(machine.without_namesakes(shared / "commands"))
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +84,7 @@ def host(shared: Path, program: Path) -> Iterator[Host]:
     base = Path(tempfile.mkdtemp(dir=shared))
     base.chmod(0o755)
     yield Host(base, program)
-    shutil.rmtree(base)
+    machine.remove(base)
 
 
 # Any account will do that is not root; by a root's run one that nobody else has.
@@ -87,7 +99,7 @@ def faults_of_program(program: Path) -> list[Finding]:
 
 @pytest.fixture
 def sound(
-    shared: Path, program: Path, faults_of_program: list[Finding], monkeypatch: pytest.MonkeyPatch
+    shared: Path, program: Path, commands: str, faults_of_program: list[Finding], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Sound]:
     """A host without a fault, a syslog that listens, and no other checkapoppw on the machine."""
     base = Path(tempfile.mkdtemp(dir=shared))
@@ -97,12 +109,12 @@ def sound(
         installation, "examine", lambda path: faults_of_program if path == str(program) else examine(path))
     monkeypatch.setattr(installation, "PLACES", ())
     monkeypatch.setattr(resources, "SYSLOG", str(base / "log.socket"))
-    monkeypatch.setenv("PATH", f"{base}/path:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{base}/path:{commands}")
     monkeypatch.delenv("CHECKAPOPPW_LOG", raising=False)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(base / "log.socket"))
         yield Sound(base, program, UID)
-    shutil.rmtree(base)
+    machine.remove(base)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ class Login:
     @property
     def logged(self) -> dict[str, str]:
         """The fields of the last line of the log, but for the remedy."""
-        words = self.log.splitlines()[-1].partition(" remedy=")[0].split(" ")
+        words = (self.log.splitlines() or [""])[-1].partition(" remedy=")[0].split(" ")
         return dict(word.split("=", 1) for word in words if "=" in word)
 
 

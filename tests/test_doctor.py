@@ -26,12 +26,24 @@ from .setups import Sound, looked_over
 pytestmark = pytest.mark.installed
 
 
+# The installed apopctl, but that it does not look for programs of our name where the machine may have some
+_APOPCTL = """\
+import sys
+del sys.argv[0]
+sys.path.insert(0, sys.argv[0].rpartition("/bin/")[0] + "/lib/checkapoppw")
+from checkapoppw.commands import apopctl
+from checkapoppw.commands.doctor import installation
+installation.PLACES = ()
+apopctl.main()
+"""
+
+
 def run(host: Sound, *words: str | bytes | Path, uid: int | None = None) -> subprocess.CompletedProcess[str]:
     """Run the installed doctor."""
     return subprocess.run(
-        [host.program.parent / "apopctl", "doctor", *words], capture_output=True, text=True, check=False, timeout=60,
-        env={"QMAIL_ROOT": str(host.root), "PATH": "/bin:/usr/bin", "CHECKAPOPPW_LOG": "off"}, user=uid,
-        errors="surrogateescape",
+        [interpreter(), "-IS", "-c", _APOPCTL, host.program.parent / "apopctl", "doctor", *words],
+        capture_output=True, text=True, check=False, timeout=60, user=uid, errors="surrogateescape",
+        env={"QMAIL_ROOT": str(host.root), "PATH": os.environ["PATH"], "CHECKAPOPPW_LOG": "off"},
     )
 
 

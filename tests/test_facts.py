@@ -18,6 +18,7 @@ from checkapoppw import (
     hints,
     libcrypt,
     log,
+    pbkdf2,
     process,
     request,
     schemes,
@@ -144,8 +145,14 @@ def test_schemes() -> None:
     assert {name for name in newhash.SCHEMES if name not in page("apoppasswd.1")} == set()
     memory = (SOURCE / "README.auth-ext").read_text("ascii").partition("\n7. ")[2].partition("\n8. ")[0]
     assert {scheme for scheme in hashed if f"{{{scheme}}}" not in memory} == set(), "README.auth-ext, section 7"
-    for scheme, megabytes in resources._MEMORY_OF_SCHEMES.items():
-        assert re.search(rf"\{{{scheme}\}}.* {megabytes} MB", memory), "README.auth-ext, section 7"
+    for scheme in (*hashed, "CRAM-MD5"):
+        enough = resources.memory_of(scheme)
+        assert re.search(rf"\{{{scheme}\}}.* {enough} MB", memory), "README.auth-ext, section 7"
+    assert f"{resources.MEMORY} MB of" in page("checkapoppw.8")
+    assert f"softlimit -m {resources.MEMORY}000000 " in memory
+    for path in (*(SOURCE / "examples").glob("*/run"), SOURCE / "man" / "checkapoppw.8"):
+        for limit in re.findall(r"softlimit -[am] (\d+)", path.read_text("ascii")):
+            assert int(limit) >= max(map(resources.memory_of, hashed)) * 1_000_000, path
 
 
 def test_mechanisms() -> None:
@@ -205,7 +212,7 @@ ROUNDED = 1000  # what a scheme's rounds are rounded down to in apop(5)
     ("apop.5", f"counted for {libcrypt.USUAL} bytes"),
     ("checkapoppw.8", f"is limited to {schemes.LIMIT / 1_000_000} seconds"),
     *(("apop.5", f"{int((schemes.LIMIT - module._LEAST) / step) // ROUNDED * ROUNDED} ") for module, step in (
-        (libcrypt, libcrypt._SHA512), (libcrypt, libcrypt._SHA256), (hashes, hashes._PBKDF2),
+        (libcrypt, libcrypt._SHA512), (libcrypt, libcrypt._SHA256), (hashes, pbkdf2.STEP),
         (hashes, hashes._ARGON2))),
 ])
 def test_limits(name: str, words: str) -> None:

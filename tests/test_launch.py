@@ -1,16 +1,24 @@
 """The installed checkapoppw as a process: how it starts, and what may go wrong around it."""
 
+import fcntl
+import hashlib
 import os
 import resource
 import signal
 import subprocess
+import sys
+import termios
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from checkapoppw.commands.doctor import resources
+from checkapoppw.commands.passwords import newhash
+
 from .conftest import UID
-from .host import Host, run
+from .host import Host, interpreter, run
 from .logins import RIGHT, WRONG, challenge, cram
 
 
@@ -86,10 +94,17 @@ def _interrupt_me_soon() -> None:
         os._exit(0)
 
 
+def enough_memory() -> int:
+    """Bytes of address space that are enough for this interpreter."""
+    version = [interpreter(), "-IS", "-c", "import sys; print(sys.version_info < (3, 12))"]
+    oldest = subprocess.run(version, capture_output=True, text=True, check=True).stdout == "True\n"
+    return 16 << 20 if oldest else resources.MEMORY * 1_000_000
+
+
 @pytest.mark.installed
 def test_memory_limit(host: Host, joe: Path) -> None:
-    """16 MB of address space are enough, for users/cdb of any size."""
-    limit = 16 << 20
+    """With Python 3.11 16 MB of address space are enough, and with later ones what the doctor takes for enough."""
+    limit = enough_memory()
     asked = challenge()
     for data in (RIGHT, b"joe\0" + cram(asked) + b"\0" + asked + b"\0"):
         login = host.login(data, before=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
@@ -104,11 +119,24 @@ def test_memory_limit_with_many_domains(host: Host, joe: Path) -> None:
     host.control("virtualdomains", b"".join(b"v.%s:nobody\n" % name for name in names) + b"Virtual.Example:joe\n")
     host.control("percenthack", b"example.com\n" + b"".join(b"%s\n" % name for name in names))
     host.put(joe / ".apop-x", b"tanstaaf\n")
-    limit = 16 << 20
+    limit = enough_memory()
     for login in (b"joe@example.org", b"x@virtual.example", b"x%virtual.example%example.com@example.com"):
         data = login + b"\0tanstaaf\0\0"
         made = host.login(data, before=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
         assert (made.code, made.errors) == (0, b""), made.log
+
+
+@pytest.mark.installed
+@pytest.mark.parametrize("scheme", newhash.SCHEMES)
+def test_memory_limit_of_schemes(host: Host, joe: Path, scheme: str) -> None:
+    """What the README and the doctor take for enough is so with this interpreter, and OpenSSL is no part of it."""
+    limit = resources.memory_of(scheme.upper()) * 1_000_000
+    host.put(joe / ".apop", newhash.stored(scheme, b"tanstaaf") + b"\n")
+    sizes = (limit, enough_memory()) if scheme == "scram-sha-256" else (limit,)
+    for size in sizes:
+        for data, code in ((RIGHT, 0), (WRONG, 1)):
+            login = host.login(data, before=partial(resource.setrlimit, resource.RLIMIT_AS, (size, size)))
+            assert (login.code, login.errors) == (code, b"")
 
 
 @pytest.mark.installed
@@ -121,6 +149,27 @@ def test_broken_installation(host: Host, joe: Path, shared: Path) -> None:
     script.chmod(0o755)
     login = host.login(RIGHT, program=[script])
     assert (login.code, login.output, login.errors) == (111, b"", b"")
+
+
+def test_python_without_its_own_md5(host: Host, joe: Path, shared: Path) -> None:
+    """Where the interpreter was built without _md5, logins of every mechanism and the commands work by OpenSSL's."""
+    scripts = []
+    for name in ("checkapoppw", "apopctl", "apoppasswd"):
+        text = host.program.with_name(name).read_text()
+        script = shared / f"{name}-without-md5"
+        script.write_text(text.replace("sys.path.", "sys.modules['_md5'] = None; sys.path.", 1))
+        script.chmod(0o755)
+        scripts.append(script)
+    asked = challenge()
+    digests = (cram(asked), hashlib.md5(asked + b"tanstaaf").hexdigest().encode())
+    for data in (RIGHT, *(b"joe\0" + digest + b"\0" + asked + b"\0" for digest in digests)):
+        login = host.login(data, program=[scripts[0]])
+        assert (login.code, login.errors) == (0, b"")
+    host.put(joe / ".apop", b"{CRAM-MD5}0011223344556677001122334455667700112233445566770011223344556677\n")
+    assert host.login(WRONG, program=[scripts[0]]).code == 1
+    for command in scripts[1:]:
+        done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.root
@@ -166,7 +215,7 @@ def test_no_core_file(host: Host, joe: Path) -> None:
                 os.execve(host.program, ["checkapoppw", "/bin/true"], {"CHECKAPOPPW_LOG": "off"})
             finally:
                 os._exit(127)
-        wait_until_reading(pid)
+        wait_until_read(reader, writer)
         os.kill(pid, signal.SIGQUIT)
         status = os.waitpid(pid, 0)[1]
         os.close(reader)
@@ -175,10 +224,14 @@ def test_no_core_file(host: Host, joe: Path) -> None:
         assert not os.WCOREDUMP(status)
 
 
-def wait_until_reading(pid: int) -> None:
-    """Wait until a process waits for what comes through a pipe: the login has come to descriptor 3."""
+def wait_until_read(reader: int, writer: int) -> None:
+    """Wait until a login has read what this writes, and so waits for more through its descriptor 3.
+
+    reader: another descriptor of the same end of the pipe
+    """
+    os.write(writer, b"joe\0")
     for _ in range(1000):
-        if "pipe_read" in Path(f"/proc/{pid}/wchan").read_text():
+        if int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)), sys.byteorder) == 0:
             return
         time.sleep(0.01)
     raise TimeoutError

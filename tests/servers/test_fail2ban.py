@@ -193,7 +193,8 @@ def listening(host: Host, logs: Path, command: list[str | Path], names: list[Pat
             done.append(data)
 
         yield attempt
-        wait_for(lambda: all(path.read_text().count(" result=") >= len(done) for path in names), "lines are missing")
+        wait_for(lambda: all(path.exists() and path.read_text().count(" result=") >= len(done) for path in names),
+                 "lines are missing")
     finally:
         server.terminate()
         server.wait()
