@@ -160,10 +160,9 @@ def may_become(account: Account) -> bool:
     """
     own = posix.geteuid()
     if own and own != account.uid:
-        if account.nobodys:
-            why = f"uid {own} cannot become uid {account.uid}"
-            raise Refused("no-account", f"the address is wrong, or start checkapoppw as root: {why}")
         why = f"uid {own} cannot become uid {account.uid}"
+        if account.nobodys:
+            raise Refused("no-account", f"the address is wrong, or start checkapoppw as root: {why}")
         raise Deferred("not-root", f"start checkapoppw as root, under qmail-smtpd by sudo: {why}")
     return not own
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cdbx
 
+from checkapoppw.commands.doctor import resources
 from checkapoppw.commands.installed import OLDEST_PYTHON
 
 
@@ -44,6 +45,13 @@ def interpreter() -> str:
         if asked.returncode == 0:
             return system
     return os.path.realpath(sys.executable)
+
+
+def enough_memory() -> int:
+    """Bytes of address space that are enough for a login in clear text with that interpreter."""
+    version = [interpreter(), "-IS", "-c", "import sys; print(sys.version_info < (3, 12))"]
+    oldest = subprocess.run(version, capture_output=True, text=True, check=True).stdout == "True\n"
+    return 16 << 20 if oldest else resources.MEMORY * 1_000_000
 
 
 def install(prefix: Path) -> None:

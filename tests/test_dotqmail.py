@@ -65,8 +65,8 @@ def test_maildir_line(content: bytes, maildir: bytes | None) -> None:
 @pytest.mark.parametrize("content", [b"./Maildir/\n", b"# none\n|prog\n./Maildir/\n", b"./Mailbox\n", b"&a@b\n"])
 def test_a_file_with_an_x_bit_names_no_mailbox(content: bytes, tmp_path: Path) -> None:
     """Where its owner may execute the file, qmail only forwards by it, and defers for a file or program line."""
+    (tmp_path / ".qmail-x").write_bytes(content)
     for mode, there in ((0o744, False), (0o500, False), (0o655, True)):
-        (tmp_path / ".qmail-x").write_bytes(content)
         (tmp_path / ".qmail-x").chmod(mode)
         found = dotqmail.maildir(governing(tmp_path), None)
         assert (found is not None) == (there and b"./Maildir/" in content)

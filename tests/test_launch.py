@@ -18,7 +18,7 @@ from checkapoppw.commands.doctor import resources
 from checkapoppw.commands.passwords import newhash
 
 from .conftest import UID
-from .host import Host, interpreter, run
+from .host import Host, enough_memory, run
 from .logins import RIGHT, WRONG, challenge, cram
 
 
@@ -92,13 +92,6 @@ def _interrupt_me_soon() -> None:
         time.sleep(1)
         os.kill(target, signal.SIGINT)
         os._exit(0)
-
-
-def enough_memory() -> int:
-    """Bytes of address space that are enough for this interpreter."""
-    version = [interpreter(), "-IS", "-c", "import sys; print(sys.version_info < (3, 12))"]
-    oldest = subprocess.run(version, capture_output=True, text=True, check=True).stdout == "True\n"
-    return 16 << 20 if oldest else resources.MEMORY * 1_000_000
 
 
 @pytest.mark.installed

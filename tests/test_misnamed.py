@@ -10,7 +10,7 @@ from checkapoppw import control, misnamed
 from checkapoppw.log import LONGEST_VALUE
 
 from .conftest import UID
-from .host import Host
+from .host import Host, enough_memory
 
 KNOWN = control.Domains(
     {b"example.org", b"xn--strae-oqa.example"}, set(),
@@ -101,7 +101,7 @@ def test_logins(host: Host, joe: Path, login: bytes, reason: str, told: str) -> 
     host.assign(b"=joe:joe:%d:%d:%s:::" % (UID, UID, bytes(joe)), b"+:alias:%d:%d:%s:-::" % (UID, UID, bytes(alias)))
     host.control("locals", b"example.org\n")
     host.control("virtualdomains", b"xn--bcher-kva.example:vdom\n")
-    limited = ["/bin/sh", "-c", 'ulimit -v 16000 && exec "$0" "$@"', str(host.program)]
+    limited = ["/bin/sh", "-c", f'ulimit -v {enough_memory() >> 10} && exec "$0" "$@"', str(host.program)]
     for program in ([], limited):
         made = host.login(login + b"\0tanstaaf\0\0", program=program)
         assert (made.code, made.logged["reason"]) == (1, reason)

@@ -10,8 +10,9 @@ import pytest
 
 from checkapoppw import nss
 
+from . import machine
 from .conftest import SOURCE, UID
-from .host import Host
+from .host import Host, enough_memory
 
 # A service that knows nobody, and answers by the name that it is asked for
 _SERVICE = r"""
@@ -90,13 +91,14 @@ def test_an_outage_is_temporary(service: Path, tmp_path: Path, nsswitch: str, na
 @pytest.mark.root
 def test_logins_in_an_outage(service: Path, host: Host, joe: Path) -> None:
     """An outage is 111 for who is only there; who is in users/cdb logs in, and nobody's name is refused as ever."""
+    machine.need_mounts()
     alias = host.home("alias", UID)
     (host.base / "nsswitch.conf").write_text("passwd: files apoptest\n")
     (host.base / "passwd").write_text(
         f"root:x:0:0::/root:/bin/sh\nalias:x:{UID}:{UID}::{alias}:/bin/sh\nann:x:{UID}:{UID}::{alias}:/bin/sh\n"
         "amy:x:4321:4321::/nonexistent/amy:/bin/sh\n")
     mounts = " && ".join(f"mount --bind {host.base}/{name} /etc/{name}" for name in ("nsswitch.conf", "passwd"))
-    limited = f'{mounts} && ulimit -v 16000 && exec "$0" "$@"'
+    limited = f'{mounts} && ulimit -v {enough_memory() >> 10} && exec "$0" "$@"'
     program = ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", limited, str(host.program)]
     environ = {"LD_LIBRARY_PATH": str(service)}
     for login, code, reason in (
