@@ -49,10 +49,12 @@ may-test-servers:
 # Of the modules of a login, also where they run in processes of their own (tests/measured.py).  What is measured is
 # gathered in a directory that every uid may write.
 COVERED = 98.0
+# The tests of the login's modules, and those that look at whole logins but for its log, which a measured one slows
+MEASURED = $(wildcard $(patsubst checkapoppw/%.py,tests/test_%.py,$(wildcard checkapoppw/*.py)) tests/test_contract.py)
 coverage: $(VENV)/.test
 	@set -e; seen=$$(mktemp -d "$${TMPDIR:-/tmp}/checkapoppw-coverage.XXXXXX"); trap 'rm -rf "$$seen"' EXIT; \
 		chmod 1777 "$$seen"; export COVERAGE_FILE="$$seen/coverage"; \
-		CHECKAPOPPW_MEASURED="$$seen" $(VENV)/bin/python -m coverage run -m pytest -m 'not installed'; \
+		CHECKAPOPPW_MEASURED="$$seen" $(VENV)/bin/python -m coverage run -m pytest -m 'not installed' $(MEASURED); \
 		$(VENV)/bin/python -m coverage combine --quiet "$$seen"; \
 		$(VENV)/bin/python -m coverage report --precision=1 --show-missing --skip-covered; \
 		total=$$($(VENV)/bin/python -m coverage report --precision=1 --format=total); \

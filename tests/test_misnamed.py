@@ -89,6 +89,7 @@ def test_any_name(login: bytes) -> None:
         assert all(name and b"\0" not in name for name in names)
 
 
+@pytest.mark.installed
 @pytest.mark.parametrize(("login", "reason", "told"), [
     (b"joe ", "no-file", "log in as joe: what it sends has a blank"),
     ("info@b\xfccher.example".encode(), "remote-address", "log in as info@xn--bcher-kva.example: "),

@@ -88,6 +88,7 @@ def test_an_outage_is_temporary(service: Path, tmp_path: Path, nsswitch: str, na
     assert done.stdout == f"{outcome}\n"
 
 
+@pytest.mark.installed
 @pytest.mark.root
 def test_logins_in_an_outage(service: Path, host: Host, joe: Path) -> None:
     """An outage is 111 for who is only there; who is in users/cdb logs in, and nobody's name is refused as ever."""
